@@ -1,0 +1,24 @@
+//! The two passes that find candidates: Hyperscan for literals, a SIMD classifier for kinds of
+//! bytes. Neither decides anything; what they point at is validated by hand.
+
+pub(crate) mod hyperscan;
+pub(crate) mod scalar;
+pub(crate) mod simd;
+
+/// Bytes that one set of masks speaks of.
+pub(crate) const BLOCK: usize = 64;
+
+/// What kinds of bytes a block of 64 holds; bit `i` is byte `i`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Masks {
+    /// `0-9`.
+    pub(crate) digit: u64,
+    /// `@`.
+    pub(crate) at: u64,
+    /// `%`, `&`, `\`: may begin an escape.
+    pub(crate) escape: u64,
+    /// `A-Z a-z 0-9 + / - _`: the alphabets of base64 and of hex.
+    pub(crate) base64: u64,
+    /// Bytes above 127.
+    pub(crate) high: u64,
+}

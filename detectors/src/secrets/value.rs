@@ -1,0 +1,132 @@
+//! Whether a value can be a secret: neither a placeholder nor code nor a word.
+
+use crate::checks::{distinct, entropy};
+
+/// Parts of values that stand for something to be filled in, in lower case.
+static PLACEHOLDERS: &[&str] = &[
+    "...", "***", "changeme", "change_me", "change-me", "change_it", "changeit", "dummy", "example", "fixme",
+    "foobar", "insert", "notreal", "placeholder", "redacted", "replace", "sample", "to_be_", "todo",
+    "xxxx", "your", "<pass", "<your", "mysecret", "my_secret", "my-secret", "mypassword", "my_password",
+    "secret_here", "token_here", "key_here", "goes_here", "goes-here", "abcdefgh", "0000000000",
+];
+
+/// Whole values that are words of code or documents, in lower case.
+static WORDS: &[&str] = &[
+    "", "a", "access_token", "admin", "any", "apikey", "api_key", "boolean", "credentials", "default",
+    "empty", "enabled", "env", "false", "field", "hash", "hidden", "input", "int", "key", "nil",
+    "none", "null", "number", "optional", "pass", "passphrase", "passwd", "password", "private",
+    "pwd", "refresh_token", "required", "secret", "str", "string", "test", "text", "this", "token",
+    "true", "undefined", "user", "username", "value", "varchar", "yes",
+];
+
+const LOWER_BYTES_MAX: usize = 160;
+
+/// Whether `value` is no real value.
+pub(super) fn is_placeholder(value: &[u8]) -> bool {
+    let mut lower = [0_u8; LOWER_BYTES_MAX];
+    let head = value.get(..LOWER_BYTES_MAX).unwrap_or(value);
+    let Some(lower) = lower.get_mut(..head.len()) else { return true };
+    lower.copy_from_slice(head);
+    lower.make_ascii_lowercase();
+    let lower = &*lower;
+    let contains = |part: &[u8]| lower.windows(part.len()).any(|window| window == part);
+    WORDS.iter().any(|word| word.as_bytes() == lower)
+        || PLACEHOLDERS.iter().any(|part| contains(part.as_bytes()))
+        || distinct(lower) < 3
+        || is_template(value)
+        || longest_repeat(lower) >= 6
+}
+
+/// `${VAR}`, `{{ var }}`, `<your key>`, `%(name)s`, `$VAR`, `%s`, `[name]`.
+fn is_template(value: &[u8]) -> bool {
+    let has = |part: &[u8]| value.windows(part.len()).any(|window| window == part);
+    match value {
+        [b'<', .., b'>'] | [b'[', .., b']'] | [b'{', .., b'}'] | [b'%', .., b'%'] => true,
+        [b'$', rest @ ..] => rest.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'{' | b'}' | b'(' | b')' | b':' | b'-' | b'.')),
+        [b'%', b's' | b'd' | b'v' | b'(' | b'@', ..] => true,
+        _ => has(b"${") || has(b"{{") || has(b"%(") || has(b"$(") || has(b"<%"),
+    }
+}
+
+fn longest_repeat(value: &[u8]) -> usize {
+    value.chunk_by(|a, b| a == b).map(<[u8]>::len).max().unwrap_or(0)
+}
+
+/// Whether `value` reads as code: a call, a lookup, a dotted name.
+pub(super) fn is_code(value: &[u8]) -> bool {
+    let has = |byte: u8| value.contains(&byte);
+    let dotted = has(b'.')
+        && value.split(|byte| *byte == b'.').all(|part| {
+            part.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+                && part.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        })
+        && !value.iter().any(u8::is_ascii_digit);
+    dotted || has(b'(') || has(b'[') || value.windows(2).any(|pair| pair == b"->" || pair == b"::")
+}
+
+/// Whether `value` has more than letters of one case: what a password has and a word has not.
+pub(super) fn is_mixed(value: &[u8]) -> bool {
+    let digit = value.iter().any(u8::is_ascii_digit);
+    let upper = value.iter().skip(1).any(u8::is_ascii_uppercase);
+    let lower = value.iter().any(u8::is_ascii_lowercase);
+    let letter = lower || value.iter().any(u8::is_ascii_uppercase);
+    let sign = value
+        .split_last()
+        .is_some_and(|(_, body)| body.iter().any(|byte| matches!(byte, b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'?' | b'~')));
+    letter && (digit || sign) || upper && lower && value.len() >= 8 && !is_camel(value)
+}
+
+/// Words joined by capitals, as names in code are.
+fn is_camel(value: &[u8]) -> bool {
+    let capitals = value.iter().skip(1).filter(|byte| byte.is_ascii_uppercase()).count();
+    value.iter().all(u8::is_ascii_alphabetic) && capitals * 4 <= value.len()
+}
+
+/// Whether `value` can be a random key: long enough, of many different characters, with digits
+/// among letters.
+pub(super) fn is_random(value: &[u8]) -> bool {
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    let hex = value.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+    let needed = match value.len() {
+        0..=9 => return false,
+        10..=15 => 270,
+        16..=23 => 300,
+        _ if hex => 290,
+        _ => 325,
+    };
+    let cases = value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase);
+    let mixed = digits >= 2 && letters >= 2 || cases && value.len() >= 20 && !is_camel(value);
+    mixed && entropy(value) >= needed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_and_code_are_told_from_values() {
+        for value in [
+            "changeme", "<your-key>", "${DB_PASSWORD}", "xxxxxxxx", "********", "$PASSWORD", "EXAMPLEKEY",
+            "{{ secret }}", "%s", "password", "None", "aaaaaaaa", "your_api_key", "[REDACTED]",
+        ] {
+            assert!(is_placeholder(value.as_bytes()), "{value}");
+        }
+        for value in ["hunter2", "Tr0ub4dor&3", "s3cr3t!", "$ecretPa55!"] {
+            assert!(!is_placeholder(value.as_bytes()), "{value}");
+            assert!(is_mixed(value.as_bytes()) && !is_code(value.as_bytes()), "{value}");
+        }
+        for value in ["os.environ", "getpass()", "config.password", "row[1]", "a->b"] {
+            assert!(is_code(value.as_bytes()), "{value}");
+        }
+        assert!(!is_mixed(b"incorrect") && !is_mixed(b"userPassword"));
+    }
+
+    #[test]
+    fn random_keys_are_told_from_names() {
+        assert!(is_random(b"9f86d081884c7d659a2feaa0c55ad015"));
+        assert!(is_random(b"wJalrXUtnFEMIK7MDENGbPxRfiCYzQ8vTeLpA2dK"));
+        assert!(!is_random(b"getUserAccessTokenFromHeader") && !is_random(b"access_token_secret_name"));
+        assert!(!is_random(b"12345678901234567890"));
+    }
+}
