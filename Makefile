@@ -6,7 +6,7 @@ CARGO ?= cargo
 PROFILE ?= ci
 STAMPS := target/stamps
 
-.PHONY: help run demo build test lint unit e2e bench soak fuzz dist clean
+.PHONY: help run demo build test lint unit clients e2e bench micro soak clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -33,9 +33,35 @@ lint: $(STAMPS)/packages ## format, clippy, dependency rules
 unit: $(STAMPS)/packages ## unit and property tests
 	@$(CARGO) test --profile $(PROFILE) --workspace --exclude sluice-tests
 
-e2e: $(STAMPS)/packages ## end-to-end tests with the real binaries
-	@$(CARGO) build --profile $(PROFILE) --workspace --bins
-	@$(CARGO) test --profile $(PROFILE) -p sluice-tests
+# The real clients of the end-to-end tests, in the test folder and nowhere else.
+$(STAMPS)/clients: tests/clients/requirements.txt tests/clients/package.json deploy/test-packages.txt deploy/install-packages.sh
+	@mkdir -p $(STAMPS)
+	@deploy/install-packages.sh deploy/test-packages.txt
+	@python3 -m venv tests/clients/.venv
+	@tests/clients/.venv/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+	@cd tests/clients && npm install --no-audit --no-fund --loglevel=error
+	@touch $@
+
+clients: $(STAMPS)/clients ## the OpenAI clients that the end-to-end tests drive
+
+e2e: $(STAMPS)/packages $(STAMPS)/clients ## end-to-end and fault tests with the real binaries
+	@$(CARGO) build --profile $(PROFILE) --bins -p sluice -p sluice-datapath -p sluice-benches
+	@SLUICE_TESTS=require $(CARGO) test --profile $(PROFILE) -p sluice-tests
+
+demo: build ## play the story: clean, card, hidden SSN, token in base64, injected tool result, verify
+	@deploy/demo.sh
+
+bench: $(STAMPS)/packages ## compare with nginx in one run (QUICK=1: two minutes)
+	@deploy/install-packages.sh deploy/bench-packages.txt
+	@$(CARGO) build --release --bins -p sluice -p sluice-datapath -p sluice-benches
+	@target/release/bench $(if $(QUICK),--quick)
+
+micro: $(STAMPS)/packages ## criterion benches
+	@$(CARGO) bench -p sluice-benches
+
+soak: $(STAMPS)/packages $(STAMPS)/clients ## long fault tests
+	@$(CARGO) build --profile $(PROFILE) --bins -p sluice -p sluice-datapath -p sluice-benches
+	@SLUICE_TESTS=require SLUICE_KILL_ROUNDS=200 SLUICE_CANCELS=10000 $(CARGO) test --profile $(PROFILE) -p sluice-tests faults -- --test-threads=1
 
 clean: ## remove what was built
 	@$(CARGO) clean
