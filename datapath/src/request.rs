@@ -139,6 +139,7 @@ pub async fn serve(connection: &mut Connection, received: Received) -> Next {
         Ok(identified) => identified,
         Err(refused) => {
             let (received, refusal) = *refused;
+            connection.link.consume(received.head_bytes);
             return connection.refuse(&received.trace, &refusal).await;
         }
     };
