@@ -16,11 +16,11 @@ use crate::refusal::Refusal;
 use rewrite::Rewriter;
 use sluice_contract::class::Class;
 use sluice_contract::decision::{Decision, Verdict};
-use sluice_contract::facts::{Facts, Flags, Origin};
+use sluice_contract::facts::{Facts, Flags, Origin, Score};
 use sluice_contract::ids::NameId;
 use sluice_contract::reason::Reason;
 use sluice_contract::snapshot::{Enforcement, Route};
-use sluice_detectors::{Batch, Report, Scanner};
+use sluice_detectors::{Batch, MEDIUM, Report, Scanner};
 use sluice_policy::{
     DecisionCache, Direction, PrincipalRef, Question, QuestionKeys, RouteRef, TargetRef,
 };
@@ -119,11 +119,17 @@ impl Governed {
         classes.dedup();
         let policy = self.decision.policies.first();
         let name = policy.and_then(|id| plan.engine.name(*id)).unwrap_or("sluice.default_deny");
-        let what = if classes.is_empty() {
-            "this content".to_owned()
-        } else {
-            classes.iter().map(|class| class.name()).collect::<Vec<_>>().join(", ")
-        };
+        let mut what: Vec<&str> = classes.iter().map(|class| class.name()).collect();
+        if what.is_empty() {
+            // No class led here, so scores did, or the absence of a permit.
+            let scores = Score::ALL.into_iter().filter(|score| *score != Score::Risk);
+            let high = scores.filter(|score| self.facts.scores.of(*score) >= MEDIUM);
+            what.extend(high.map(Score::name));
+        }
+        if what.is_empty() {
+            what.push("this request");
+        }
+        let what = what.join(", ");
         let whither = match plan.snapshot.upstreams.get(self.upstream) {
             Some(upstream) => format!(" for {} target `{}`", upstream.trust.name(), upstream.name),
             None => String::new(),

@@ -32,7 +32,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .map(|(name, hundredths)| ((*name).to_owned(), json!(f64::from(*hundredths) / 100.0)))
             .collect();
         let id = row.get("id").cloned().unwrap_or(Value::Null);
-        let answer = json!({"id": id, "findings": findings, "scores": scores, "flags": found.flags});
+        let answer =
+            json!({"id": id, "findings": findings, "scores": scores, "flags": found.flags});
         writeln!(out, "{answer}")?;
     }
     Ok(())

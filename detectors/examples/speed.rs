@@ -55,7 +55,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut scanner = Scanner::new(pack)?;
     let mut report = Report::default();
     let mut seed = 0x9E37_79B9_7F4A_7C15;
-    let given: Vec<String> = std::env::args().skip(1).map(std::fs::read_to_string).collect::<Result<_, _>>()?;
+    let given: Vec<String> =
+        std::env::args().skip(1).map(std::fs::read_to_string).collect::<Result<_, _>>()?;
     for size in [2 << 10, 32 << 10] {
         let batches: Vec<Batch> = (0..(4 << 20) / size)
             .map(|_| {

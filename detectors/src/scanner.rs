@@ -294,7 +294,6 @@ impl Sink<'_> {
             self.raw.push(Finding { class, confidence, layer, text, start, end });
         }
     }
-
 }
 
 impl Outlet for Sink<'_> {

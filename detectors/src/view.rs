@@ -150,7 +150,8 @@ impl Layer {
             segment.from as usize + inside
         });
         let end = find(last).map_or(start, |segment| {
-            let inside = if segment.copied { last + 1 - segment.at as usize } else { segment.len as usize };
+            let inside =
+                if segment.copied { last + 1 - segment.at as usize } else { segment.len as usize };
             segment.from as usize + inside
         });
         start..end.max(start)

@@ -53,7 +53,14 @@ pub(crate) struct Triggers {
 
 impl Triggers {
     /// A byte that may begin an escape, at `at` in unit `number`.
-    pub(crate) fn escape(&mut self, buf: &str, text: &Text<'_>, at: usize, number: usize, out: &mut impl Outlet) {
+    pub(crate) fn escape(
+        &mut self,
+        buf: &str,
+        text: &Text<'_>,
+        at: usize,
+        number: usize,
+        out: &mut impl Outlet,
+    ) {
         if let Some((character, end)) = escapes::read(text, at)
             && (' '..='~').contains(&character)
         {
@@ -62,7 +69,14 @@ impl Triggers {
     }
 
     /// A character that is not ASCII, at `at` in unit `number`.
-    pub(crate) fn character(&mut self, buf: &str, text: &Text<'_>, at: usize, number: usize, out: &mut impl Outlet) {
+    pub(crate) fn character(
+        &mut self,
+        buf: &str,
+        text: &Text<'_>,
+        at: usize,
+        number: usize,
+        out: &mut impl Outlet,
+    ) {
         let Some(character) = buf.get(at..).and_then(|rest| rest.chars().next()) else { return };
         let end = at + character.len_utf8();
         let sort = fold::sort(character);
@@ -87,7 +101,13 @@ impl Triggers {
     }
 
     /// A run of base64 characters.
-    pub(crate) fn run(&mut self, text: &Text<'_>, span: Range<usize>, number: usize, out: &mut impl Outlet) {
+    pub(crate) fn run(
+        &mut self,
+        text: &Text<'_>,
+        span: Range<usize>,
+        number: usize,
+        out: &mut impl Outlet,
+    ) {
         if span.start < self.done {
             return;
         }

@@ -208,7 +208,11 @@ impl<'a> Bench<'a> {
             let mut all = true;
             for subject in &self.subjects {
                 interrupt::check()?;
-                let sample = self.rig.try_measure(subject, &scenario, PROBE_S)?;
+                let mut sample = self.rig.try_measure(subject, &scenario, PROBE_S)?;
+                if !holds(&sample, rate) {
+                    // Once more: another program's moment of work is not the subject's limit.
+                    sample = self.rig.try_measure(subject, &scenario, PROBE_S)?;
+                }
                 if !holds(&sample, rate) {
                     say(&format!(
                         "{} does not hold {rate}/s: {:.0}/s, p99 {:.1} ms, {} errors",

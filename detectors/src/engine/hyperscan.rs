@@ -10,8 +10,8 @@
 //! that prose does not have (without a short one the engine looks at every other byte only, and
 //! confirms more). Over a buffer that is in the first-level cache a second part costs 0.4 us.
 
-use hyperscan::{BlockDatabase, Builder, Matching, Pattern, PatternFlags, Patterns, Scratch};
 use hyperscan::SerializedDatabase as _;
+use hyperscan::{BlockDatabase, Builder, Matching, Pattern, PatternFlags, Patterns, Scratch};
 
 /// A literal that ended.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -173,13 +173,19 @@ mod tests {
 
     #[test]
     fn literals_are_found_where_they_end_and_survive_serialisation() {
-        let literals = [literal("gh.p_", false), literal("password", true), literal("Größe", false)];
+        let literals =
+            [literal("gh.p_", false), literal("password", true), literal("Größe", false)];
         let database = Database::compile(&literals).unwrap();
         let again = Database::deserialize(&database.serialize().unwrap()).unwrap().unwrap();
         for database in [database, again] {
             let scratch = database.scratch().unwrap();
             let mut matches = Vec::new();
-            assert!(database.scan("GH.P_ gh.p_ PassWord Größe".as_bytes(), &scratch, &mut matches, 8));
+            assert!(database.scan(
+                "GH.P_ gh.p_ PassWord Größe".as_bytes(),
+                &scratch,
+                &mut matches,
+                8
+            ));
             let found: Vec<_> = matches.iter().map(|m| (m.rule, m.end)).collect();
             assert_eq!(found, [(0, 11), (1, 20), (2, 28)]);
         }
@@ -187,8 +193,9 @@ mod tests {
 
     #[test]
     fn many_literals_in_several_parts_are_found_in_order() {
-        let words: Vec<&'static str> =
-            (0..2 * PART_LITERALS).map(|n| &*Box::leak(format!("w{n:05}").into_boxed_str())).collect();
+        let words: Vec<&'static str> = (0..2 * PART_LITERALS)
+            .map(|n| &*Box::leak(format!("w{n:05}").into_boxed_str()))
+            .collect();
         let literals: Vec<_> = words.iter().map(|word| literal(word, false)).collect();
         let database = Database::compile(&literals).unwrap();
         assert!(database.0.len() > 1);

@@ -154,7 +154,22 @@ mod x86 {
             ALPHA | UPPER | sign,
         ];
         let row_high = [
-            0, 0, SIGN | ESCAPE, DIGIT, ALPHA | AT, UPPER | SLASH, ALPHA, LOWER, 0, 0, 0, 0, 0, 0, 0, 0,
+            0,
+            0,
+            SIGN | ESCAPE,
+            DIGIT,
+            ALPHA | AT,
+            UPPER | SLASH,
+            ALPHA,
+            LOWER,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
         ];
         let table = |r: [i8; 16]| {
             let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = r;

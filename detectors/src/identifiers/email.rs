@@ -33,7 +33,10 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
 fn local_start(text: &Text<'_>, at: usize) -> Option<usize> {
     let is_local = |byte: u8| {
         byte.is_ascii_alphanumeric()
-            || matches!(byte, b'.' | b'_' | b'%' | b'+' | b'-' | b'\'' | b'&' | b'~' | b'!' | b'#' | b'$')
+            || matches!(
+                byte,
+                b'.' | b'_' | b'%' | b'+' | b'-' | b'\'' | b'&' | b'~' | b'!' | b'#' | b'$'
+            )
             || byte >= 0x80
     };
     let mut start = text.run_back(at, LOCAL_BYTES_MAX, is_local);
@@ -57,7 +60,8 @@ fn local_start(text: &Text<'_>, at: usize) -> Option<usize> {
 }
 
 fn domain_end(text: &Text<'_>, at: usize) -> Option<usize> {
-    let is_domain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-') || byte >= 0x80;
+    let is_domain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-') || byte >= 0x80;
     let mut end = text.run(at, DOMAIN_BYTES_MAX, is_domain);
     // The ASCII part, unless the first label already is not.
     let domain = text.slice(at..end);
@@ -72,7 +76,10 @@ fn domain_end(text: &Text<'_>, at: usize) -> Option<usize> {
     let domain = text.slice(at..end);
     let labels = domain.split(|byte| *byte == b'.');
     let right = labels.clone().all(|label| {
-        !label.is_empty() && label.len() <= 63 && label.first() != Some(&b'-') && label.last() != Some(&b'-')
+        !label.is_empty()
+            && label.len() <= 63
+            && label.first() != Some(&b'-')
+            && label.last() != Some(&b'-')
     });
     (right && labels.count() >= 2).then_some(end)
 }
@@ -99,7 +106,9 @@ fn is_top_level(label: &[u8]) -> bool {
 /// Whether the name stands in the authority of a URL, where a password may precede it.
 fn is_user_of_url(text: &Text<'_>, start: usize) -> bool {
     let authority = text.run_back(start, 256, |byte| {
-        byte > b' ' && byte < 0x7F && !matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>')
+        byte > b' '
+            && byte < 0x7F
+            && !matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>')
     });
     text.before(authority) == b'/' && text.before(authority.wrapping_sub(1)) == b'/'
 }
@@ -134,9 +143,19 @@ mod tests {
     #[test]
     fn what_is_no_address() {
         for text in [
-            "foo@bar", "pkg@1.2.3", "icon@2x.png", "git@github.com:org/repo.git", "@example.com",
-            "ssh://git@host.example.com/x", "postgres://u:p@db.example.com/x", "a..b@example.com",
-            "a.@example.com", "a@-example.com", "a@example..com", "this@Outer.value1", "v@4.5.0-beta.rc",
+            "foo@bar",
+            "pkg@1.2.3",
+            "icon@2x.png",
+            "git@github.com:org/repo.git",
+            "@example.com",
+            "ssh://git@host.example.com/x",
+            "postgres://u:p@db.example.com/x",
+            "a..b@example.com",
+            "a.@example.com",
+            "a@-example.com",
+            "a@example..com",
+            "this@Outer.value1",
+            "v@4.5.0-beta.rc",
         ] {
             assert_eq!(email(text), None, "{text}");
         }

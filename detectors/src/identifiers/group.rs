@@ -69,7 +69,8 @@ impl Group {
         while group.count < RUNS_MAX {
             let end = text.run(start, limit - start, |byte| byte.is_ascii_digit());
             let digits = text.slice(start..end);
-            let Some(place) = group.number.get_mut(group.digits..group.digits + digits.len()) else {
+            let Some(place) = group.number.get_mut(group.digits..group.digits + digits.len())
+            else {
                 if group.count == 0 {
                     group.end = end;
                 }
@@ -102,7 +103,8 @@ impl Group {
 
     /// The digits of runs `from..to`.
     pub(crate) fn number(&self, from: usize, to: usize) -> &[u8] {
-        let (Some(first), Some(last)) = (self.runs().get(from), self.runs().get(to.wrapping_sub(1)))
+        let (Some(first), Some(last)) =
+            (self.runs().get(from), self.runs().get(to.wrapping_sub(1)))
         else {
             return &[];
         };

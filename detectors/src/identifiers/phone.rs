@@ -49,7 +49,10 @@ fn begins_number(text: &Text<'_>, group: &Group, from: usize) -> bool {
         return matches!(run.gap, Gap::Space | Gap::Mixed);
     }
     text.is_boundary(run.start)
-        && !matches!(text.before(run.start), b'-' | b'.' | b'/' | b'#' | b'$' | b':' | b'_' | b'=' | b'@')
+        && !matches!(
+            text.before(run.start),
+            b'-' | b'.' | b'/' | b'#' | b'$' | b':' | b'_' | b'=' | b'@'
+        )
         || matches!(text.before(run.start), b':' | b'=')
         || (text.before(run.start) == b'-' && text.before(run.start - 1) == b' ')
 }
@@ -108,7 +111,8 @@ fn long_prefix(text: &Text<'_>, group: &Group, from: usize) -> Option<(usize, u8
 /// a word names it.
 fn american(text: &Text<'_>, group: &Group, from: usize) -> Option<(usize, u8)> {
     let runs = group.runs();
-    let one = runs.get(from).is_some_and(|run| run.len() == 1) && group.number(from, from + 1) == b"1";
+    let one =
+        runs.get(from).is_some_and(|run| run.len() == 1) && group.number(from, from + 1) == b"1";
     let at = from + usize::from(one);
     let first = runs.get(from)?;
     let named = |to| words_near(text, group, first.start, to);
@@ -158,7 +162,10 @@ fn national(text: &Text<'_>, group: &Group, from: usize) -> Option<(usize, u8)> 
         digits += run.len();
         to += 1;
     }
-    if digits < 7 || is_date_or_address(runs.get(from..to)?) || !distinct_enough(group.number(from, to)) {
+    if digits < 7
+        || is_date_or_address(runs.get(from..to)?)
+        || !distinct_enough(group.number(from, to))
+    {
         return None;
     }
     let words = words_near(text, group, first.start, to);
@@ -166,7 +173,8 @@ fn national(text: &Text<'_>, group: &Group, from: usize) -> Option<(usize, u8)> 
     if words.has(Words::DIAL) || text.context(first.start).has(Words::DIAL) && trunk {
         return Some((to, 85));
     }
-    (words.has(Words::PHONE) && trunk && digits >= 9 && !words.has(Words::OTHER)).then_some((to, 70))
+    (words.has(Words::PHONE) && trunk && digits >= 9 && !words.has(Words::OTHER))
+        .then_some((to, 70))
 }
 
 /// The words right around a number: few, so that they speak of this number and no other.
@@ -254,10 +262,22 @@ mod tests {
     #[test]
     fn forms_that_stand_for_themselves() {
         for phone in [
-            "+49 30 901820", "+44 (0)20 7946 0958", "+1 415 555 2671", "+14155552671",
-            "(+33) 1 42 68 53 00", "(415) 555-2671", "415-555-2671", "415.555.2671",
-            "1-415-555-2671", "(415)555-2671", "+1-415-555-2671 ext. 12", "415-555-2671x036",
-            "01 42 68 53 00", "01.42.68.53.00", "0049 30 901820", "+86 138 0013 8000",
+            "+49 30 901820",
+            "+44 (0)20 7946 0958",
+            "+1 415 555 2671",
+            "+14155552671",
+            "(+33) 1 42 68 53 00",
+            "(415) 555-2671",
+            "415-555-2671",
+            "415.555.2671",
+            "1-415-555-2671",
+            "(415)555-2671",
+            "+1-415-555-2671 ext. 12",
+            "415-555-2671x036",
+            "01 42 68 53 00",
+            "01.42.68.53.00",
+            "0049 30 901820",
+            "+86 138 0013 8000",
         ] {
             assert_eq!(phones(&format!("reply: {phone}, thanks")), [phone]);
         }
@@ -275,10 +295,23 @@ mod tests {
     #[test]
     fn what_is_no_telephone() {
         for text in [
-            "2024-01-02", "on 12-05-2023", "192.168.100.200", "+1 (021) 555-2671", "+999 12345678",
-            "1.415.555.26712", "id 4155552671", "3.14159265358979", "111-555-2671", "1234567890",
-            "+11111111111", "x = 415-1234", "ISBN 978-3-16-148410-0", "v10.123.456.7890",
-            "555-2671", "100,000,000", "2 + 1234567",
+            "2024-01-02",
+            "on 12-05-2023",
+            "192.168.100.200",
+            "+1 (021) 555-2671",
+            "+999 12345678",
+            "1.415.555.26712",
+            "id 4155552671",
+            "3.14159265358979",
+            "111-555-2671",
+            "1234567890",
+            "+11111111111",
+            "x = 415-1234",
+            "ISBN 978-3-16-148410-0",
+            "v10.123.456.7890",
+            "555-2671",
+            "100,000,000",
+            "2 + 1234567",
         ] {
             assert_eq!(phones(text), [""; 0], "{text}");
         }

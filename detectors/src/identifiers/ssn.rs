@@ -22,12 +22,16 @@ pub(crate) fn find(text: &Text<'_>, group: &Group) -> Option<Hit> {
         let (to, gap) = dashed.or_else(bare)?;
         let (first, last) = (runs.get(from)?, runs.get(to - 1)?);
         let span = first.start..last.end;
-        if !issued(group.number(from, to)) || !text.is_boundary(span.start) || !text.is_boundary(span.end) {
+        if !issued(group.number(from, to))
+            || !text.is_boundary(span.start)
+            || !text.is_boundary(span.end)
+        {
             return None;
         }
         // One more run with the same separator: something longer.
         let joined = |gap: Gap| matches!(gap, Gap::Dash | Gap::Dot | Gap::Slash);
-        let longer = (from > 0 && joined(first.gap)) || runs.get(to).is_some_and(|run| joined(run.gap));
+        let longer =
+            (from > 0 && joined(first.gap)) || runs.get(to).is_some_and(|run| joined(run.gap));
         if longer || matches!(text.before(span.start), b'-' | b'.' | b'/' | b'+' | b'$') {
             return None;
         }
@@ -49,7 +53,11 @@ fn issued(digits: &[u8]) -> bool {
     match digits {
         [a, b, c, d, e, serial @ ..] if serial.len() == 4 => {
             let area = [*a, *b, *c];
-            area != *b"000" && area != *b"666" && *a != b'9' && [*d, *e] != *b"00" && serial != b"0000"
+            area != *b"000"
+                && area != *b"666"
+                && *a != b'9'
+                && [*d, *e] != *b"00"
+                && serial != b"0000"
         }
         _ => false,
     }
@@ -72,8 +80,17 @@ mod tests {
         assert_eq!(ssn("my social is 219456789"), Some("219456789"));
         assert_eq!(ssn("219\u{2011}45\u{2011}6789"), Some("219\u{2011}45\u{2011}6789"));
         for text in [
-            "219 45 6789", "219456789", "000-45-6789", "666-45-6789", "900-45-6789", "219-00-6789",
-            "219-45-0000", "219-45-6789-1", "5-219-45-6789", "a219-45-6789", "219/45/6789",
+            "219 45 6789",
+            "219456789",
+            "000-45-6789",
+            "666-45-6789",
+            "900-45-6789",
+            "219-00-6789",
+            "219-45-0000",
+            "219-45-6789-1",
+            "5-219-45-6789",
+            "a219-45-6789",
+            "219/45/6789",
         ] {
             assert_eq!(ssn(text), None, "{text}");
         }

@@ -118,7 +118,9 @@ const fn free(concept: Concept, literal: &'static str) -> Term {
 }
 
 use Concept::{
-    Amoral, Authority, Character, Compliance, Everything, Jailbreak, Meta, NeverRefuse, NewTask, OnlySay, Override, Persona, Policy, Prior, RepeatAbove, Reveal, Rules, Secrecy, Secret, SystemPrompt, Template, ToAssistant, Unrestrict, Urgent, Verbatim,
+    Amoral, Authority, Character, Compliance, Everything, Jailbreak, Meta, NeverRefuse, NewTask,
+    OnlySay, Override, Persona, Policy, Prior, RepeatAbove, Reveal, Rules, Secrecy, Secret,
+    SystemPrompt, Template, ToAssistant, Unrestrict, Urgent, Verbatim,
 };
 
 /// Common words that stand for a concept only where an anchor follows closely, sorted.
@@ -861,7 +863,11 @@ mod tests {
     fn terms_are_in_lower_case_and_given_once_a_concept() {
         let mut seen = std::collections::HashSet::new();
         for term in TERMS {
-            assert!(!term.literal.bytes().any(|byte| byte.is_ascii_uppercase()), "{}", term.literal);
+            assert!(
+                !term.literal.bytes().any(|byte| byte.is_ascii_uppercase()),
+                "{}",
+                term.literal
+            );
             assert!(seen.insert((term.concept as u8, term.literal)), "{}", term.literal);
             assert!((term.concept as usize) < CONCEPTS);
         }

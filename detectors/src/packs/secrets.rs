@@ -52,7 +52,13 @@ pub(crate) struct Token {
     pub(crate) check: Check,
 }
 
-const fn token(prefix: &'static str, class: Class, alphabet: Alphabet, shortest: u16, longest: u16) -> Token {
+const fn token(
+    prefix: &'static str,
+    class: Class,
+    alphabet: Alphabet,
+    shortest: u16,
+    longest: u16,
+) -> Token {
     Token { prefix, class, alphabet, shortest, longest, check: Check::None }
 }
 
@@ -213,12 +219,48 @@ pub(crate) static TOKENS: &[Token] = &[
 
 /// Words that name a password or a key in front of its value. Longer names hold these.
 pub(crate) static NAMES: &[&str] = &[
-    "passw", "pwd", "passphrase", "secret", "token", "api_key", "apikey", "api-key", "api key",
-    "access_key", "accesskey", "access-key", "private_key", "privatekey", "auth_key", "authkey",
-    "credential", "psk", "passcode", "contraseña", "contrasena", "mot de passe", "passwort",
-    "kennwort", "senha", "wachtwoord", "accountkey", "encryption_key", "signing_key", "master_key",
-    "requirepass", "_pass", "-pass ", " pass:", "dbpass", "userpass", "mypass", "authtoken", "_key",
-    "密码", "пароль", "パスワード",
+    "passw",
+    "pwd",
+    "passphrase",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "api-key",
+    "api key",
+    "access_key",
+    "accesskey",
+    "access-key",
+    "private_key",
+    "privatekey",
+    "auth_key",
+    "authkey",
+    "credential",
+    "psk",
+    "passcode",
+    "contraseña",
+    "contrasena",
+    "mot de passe",
+    "passwort",
+    "kennwort",
+    "senha",
+    "wachtwoord",
+    "accountkey",
+    "encryption_key",
+    "signing_key",
+    "master_key",
+    "requirepass",
+    "_pass",
+    "-pass ",
+    " pass:",
+    "dbpass",
+    "userpass",
+    "mypass",
+    "authtoken",
+    "_key",
+    "密码",
+    "пароль",
+    "パスワード",
 ];
 
 /// The beginning of something with a structure of its own.

@@ -45,10 +45,9 @@ fn keep(out: &mut Report, finding: Finding) {
 
 /// Hidden content counts once for each finding that it lies under.
 fn shadow(out: &mut Report, loser: Finding) {
-    let again = out
-        .shadowed
-        .last()
-        .is_some_and(|last| last.text == loser.text && last.class == loser.class && last.end >= loser.start);
+    let again = out.shadowed.last().is_some_and(|last| {
+        last.text == loser.text && last.class == loser.class && last.end >= loser.start
+    });
     if !again && out.shadowed.len() < FINDINGS_MAX {
         out.shadowed.push(loser);
     }

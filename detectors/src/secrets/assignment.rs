@@ -60,7 +60,10 @@ pub(crate) fn run(text: &Text<'_>, span: Range<usize>, out: &mut impl FnMut(Hit)
         return;
     }
     // The whole value: `.`, `~` and padding may stand between its runs.
-    let is_value = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'.' | b'~' | b'=');
+    let is_value = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'.' | b'~' | b'=')
+    };
     let start = text.run_back(span.start, BARE_BYTES_MAX, |byte| is_value(byte) && byte != b'=');
     let end = text.run(span.end, BARE_BYTES_MAX, is_value);
     let Some(name) = name_before(text, start) else { return };
@@ -85,7 +88,12 @@ pub(crate) fn whole(text: &Text<'_>, out: &mut impl FnMut(Hit)) {
         return;
     }
     if let Some(kind) = meaning(key)
-        && let Some(hit) = judge(text.slice(text.start()..text.end()), kind, Given::Quoted, text.start()..text.end())
+        && let Some(hit) = judge(
+            text.slice(text.start()..text.end()),
+            kind,
+            Given::Quoted,
+            text.start()..text.end(),
+        )
     {
         out(hit);
     }
@@ -97,10 +105,23 @@ fn judge(value: &[u8], kind: Named, given: Given, span: Range<usize>) -> Option<
     }
     let spaced = value.iter().any(|byte| byte.is_ascii_whitespace());
     let good = match (kind, given) {
-        _ if spaced => kind == Named::Password && given == Given::Quoted && value.len() <= 64 && value::is_mixed(value),
-        (Named::Password, Given::Quoted) => value.len() >= 4 && !value::is_code(value) && (value.len() >= 6 || value::is_mixed(value)),
-        (Named::Password, Given::Assigned) => value.len() >= 5 && !value::is_code(value) && value::is_mixed(value),
-        (Named::Password, Given::Said) => value.len() >= 6 && !value::is_code(value) && value::is_mixed(value),
+        _ if spaced => {
+            kind == Named::Password
+                && given == Given::Quoted
+                && value.len() <= 64
+                && value::is_mixed(value)
+        }
+        (Named::Password, Given::Quoted) => {
+            value.len() >= 4
+                && !value::is_code(value)
+                && (value.len() >= 6 || value::is_mixed(value))
+        }
+        (Named::Password, Given::Assigned) => {
+            value.len() >= 5 && !value::is_code(value) && value::is_mixed(value)
+        }
+        (Named::Password, Given::Said) => {
+            value.len() >= 6 && !value::is_code(value) && value::is_mixed(value)
+        }
         (Named::Key, Given::Said) => value.len() >= 16 && value::is_random(value),
         (Named::Key, _) => value::is_random(value) && !value::is_code(value),
     };
@@ -109,7 +130,8 @@ fn judge(value: &[u8], kind: Named, given: Given, span: Range<usize>) -> Option<
         (Named::Password, _) => (Class::PASSWORD, 85),
         (Named::Key, _) => (Class::SECRET_GENERIC, 80),
     };
-    let class = if kind == Named::Key && is_aws(value) { Class::SECRET_AWS_SECRET_KEY } else { class };
+    let class =
+        if kind == Named::Key && is_aws(value) { Class::SECRET_AWS_SECRET_KEY } else { class };
     good.then_some(Hit { class, confidence, layer: Layer::Validated, span })
 }
 
@@ -136,11 +158,64 @@ fn twilio(text: &Text<'_>, span: &Range<usize>) -> Option<Hit> {
 
 /// Last words of names that speak about a secret and are none.
 static ABOUT: &[&str] = &[
-    "address", "algorithm", "arn", "attempts", "class", "column", "confirm", "confirmation", "count", "counter",
-    "endpoint", "error", "expires", "expiration", "expiry", "field", "file", "filename", "form", "format", "hint",
-    "host", "id", "ids", "index", "input", "label", "len", "length", "limit", "link", "list", "location", "max", "message",
-    "method", "min", "mode", "name", "names", "param", "path", "policy", "prefix", "prompt", "provider", "reset", "rules", "size",
-    "store", "strength", "type", "types", "uri", "url", "usage", "validator", "version",
+    "address",
+    "algorithm",
+    "arn",
+    "attempts",
+    "class",
+    "column",
+    "confirm",
+    "confirmation",
+    "count",
+    "counter",
+    "endpoint",
+    "error",
+    "expires",
+    "expiration",
+    "expiry",
+    "field",
+    "file",
+    "filename",
+    "form",
+    "format",
+    "hint",
+    "host",
+    "id",
+    "ids",
+    "index",
+    "input",
+    "label",
+    "len",
+    "length",
+    "limit",
+    "link",
+    "list",
+    "location",
+    "max",
+    "message",
+    "method",
+    "min",
+    "mode",
+    "name",
+    "names",
+    "param",
+    "path",
+    "policy",
+    "prefix",
+    "prompt",
+    "provider",
+    "reset",
+    "rules",
+    "size",
+    "store",
+    "strength",
+    "type",
+    "types",
+    "uri",
+    "url",
+    "usage",
+    "validator",
+    "version",
 ];
 
 /// What a part of a name says.
@@ -223,7 +298,9 @@ const fn parts_from() -> [u8; 257] {
     let mut from = [0; 257];
     let (mut byte, mut part) = (0, 0_u8);
     while byte < from.len() {
-        while (part as usize) < PARTS.len() && (PARTS[part as usize].0.as_bytes()[0] as usize) < byte {
+        while (part as usize) < PARTS.len()
+            && (PARTS[part as usize].0.as_bytes()[0] as usize) < byte
+        {
             part += 1;
         }
         from[byte] = part;
@@ -242,7 +319,9 @@ fn parts(name: &[u8]) -> impl Iterator<Item = Part> {
         });
         let rest = name.get(at..).unwrap_or(&[]);
         let here = PARTS.get(range).unwrap_or(&[]);
-        here.iter().filter(move |(part, _)| rest.starts_with(part.as_bytes())).map(|(_, kind)| *kind)
+        here.iter()
+            .filter(move |(part, _)| rest.starts_with(part.as_bytes()))
+            .map(|(_, kind)| *kind)
     })
 }
 
@@ -273,7 +352,9 @@ fn last_word(name: &[u8]) -> usize {
     pairs
         .filter_map(|(at, pair)| match pair {
             [b'_' | b'-' | b'.' | b' ', _] => Some(at + 1),
-            [left, right] if left.is_ascii_lowercase() && right.is_ascii_uppercase() => Some(at + 1),
+            [left, right] if left.is_ascii_lowercase() && right.is_ascii_uppercase() => {
+                Some(at + 1)
+            }
             _ => None,
         })
         .next()
@@ -287,7 +368,8 @@ fn is_name(byte: u8) -> bool {
 /// The value that follows a name which ends at `at`.
 fn value_after(text: &Text<'_>, at: usize, name: usize) -> Option<(Range<usize>, Given)> {
     // The name's own quotes and brackets.
-    let mut place = text.run(at, 3, |byte| matches!(byte, b'"' | b'\'' | b'`' | b']' | b'\\' | b'*'));
+    let mut place =
+        text.run(at, 3, |byte| matches!(byte, b'"' | b'\'' | b'`' | b']' | b'\\' | b'*'));
     let gap = text.run(place, 4, |byte| byte == b' ' || byte == b'\t');
     let option = text.before(name) == b'-' || text.byte(name) == b'-';
     let given = match (text.byte(gap), text.byte(gap + 1)) {
@@ -328,9 +410,15 @@ fn value_after(text: &Text<'_>, at: usize, name: usize) -> Option<(Range<usize>,
     };
     place = text.run(place, 8, |byte| matches!(byte, b' ' | b'\t' | b'*'));
     // `password: str = "..."`.
-    let word = text.run(place, 24, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'&' | b'?' | b'<' | b'>'));
+    let word = text.run(place, 24, |byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'&' | b'?' | b'<' | b'>')
+    });
     let gap = text.run(word, 2, |byte| byte == b' ');
-    if word > place && gap > word && text.byte(gap) == b'=' && matches!(text.byte(gap + 2), b'"' | b'\'') {
+    if word > place
+        && gap > word
+        && text.byte(gap) == b'='
+        && matches!(text.byte(gap + 2), b'"' | b'\'')
+    {
         place = gap + 2;
     }
     quoted(text, place).or_else(|| {
@@ -344,16 +432,33 @@ fn value_after(text: &Text<'_>, at: usize, name: usize) -> Option<(Range<usize>,
 
 /// The place after "is", "ist", ... that leads to a value.
 fn said(text: &Text<'_>, at: usize) -> Option<usize> {
-    ["is ", "is: ", "ist ", "es ", "est ", "är ", "is '", "is \"", "to ", "of ", "for this is ", "was "]
-        .iter()
-        .find(|word| text.starts_with(at, word.as_bytes()))
-        .map(|word| at + word.trim_end_matches(['\'', '"']).len())
+    [
+        "is ",
+        "is: ",
+        "ist ",
+        "es ",
+        "est ",
+        "är ",
+        "is '",
+        "is \"",
+        "to ",
+        "of ",
+        "for this is ",
+        "was ",
+    ]
+    .iter()
+    .find(|word| text.starts_with(at, word.as_bytes()))
+    .map(|word| at + word.trim_end_matches(['\'', '"']).len())
 }
 
 /// The value in quotes at `at`, the quotes not counted.
 fn quoted(text: &Text<'_>, at: usize) -> Option<(Range<usize>, Given)> {
     let escaped = usize::from(text.byte(at) == b'\\');
-    let at = at + usize::from(matches!(text.byte(at), b'f' | b'b' | b'r' | b'u' | b'@' | b'L') && matches!(text.byte(at + 1), b'"' | b'\''));
+    let at = at
+        + usize::from(
+            matches!(text.byte(at), b'f' | b'b' | b'r' | b'u' | b'@' | b'L')
+                && matches!(text.byte(at + 1), b'"' | b'\''),
+        );
     let mark = text.byte(at + escaped);
     if !matches!(mark, b'"' | b'\'' | b'`') {
         return None;
@@ -372,7 +477,12 @@ fn quoted(text: &Text<'_>, at: usize) -> Option<(Range<usize>, Given)> {
 /// Where a value without quotes ends.
 pub(super) fn unquoted_end(text: &Text<'_>, at: usize) -> usize {
     let end = text.run(at, BARE_BYTES_MAX, |byte| {
-        byte > b' ' && !matches!(byte, b',' | b';' | b'"' | b'\'' | b'<' | b'>' | b'}' | b'`' | b'\\' | b'|') && byte != 0x7F
+        byte > b' '
+            && !matches!(
+                byte,
+                b',' | b';' | b'"' | b'\'' | b'<' | b'>' | b'}' | b'`' | b'\\' | b'|'
+            )
+            && byte != 0x7F
     });
     // Signs at the end belong to the sentence; brackets that were not opened to the code.
     let mut end = end;
@@ -414,7 +524,9 @@ mod tests {
         let mut found = Vec::new();
         for name in NAMES {
             for (at, _) in lower.match_indices(name) {
-                named(&whole_text, at..at + name.len(), &mut |hit: Hit| found.push(&text[hit.span]));
+                named(&whole_text, at..at + name.len(), &mut |hit: Hit| {
+                    found.push(&text[hit.span])
+                });
             }
         }
         found.sort_unstable();
@@ -455,11 +567,23 @@ mod tests {
     #[test]
     fn what_is_no_value() {
         for text in [
-            "the password is incorrect", "password: must be 8 characters", "password = os.environ['X1']",
-            "password = get_password(user1)", r#"password = "changeme""#, "PASSWORD=${DB_PASS}", "password: str",
-            "token_url = \"https://a.example/9f86d081884c7d\"", "max_tokens: 4096", "password123 is a bad idea",
-            r#""password": "Please enter your password""#, "passport: X1234567", "secret_name: my-app-secret-9",
-            "if (password == null)", "password=<password>", "token: string", "key_id = 9f86d081884c7d659a2feaa0c55ad015",
+            "the password is incorrect",
+            "password: must be 8 characters",
+            "password = os.environ['X1']",
+            "password = get_password(user1)",
+            r#"password = "changeme""#,
+            "PASSWORD=${DB_PASS}",
+            "password: str",
+            "token_url = \"https://a.example/9f86d081884c7d\"",
+            "max_tokens: 4096",
+            "password123 is a bad idea",
+            r#""password": "Please enter your password""#,
+            "passport: X1234567",
+            "secret_name: my-app-secret-9",
+            "if (password == null)",
+            "password=<password>",
+            "token: string",
+            "key_id = 9f86d081884c7d659a2feaa0c55ad015",
         ] {
             assert_eq!(find(text), [""; 0], "{text}");
         }

@@ -17,7 +17,12 @@ const BLOCK_BYTES_MAX: usize = 64 << 10;
 const PART_BYTES_MAX: usize = 16 << 10;
 
 /// Looks at what the literal at `at` begins.
-pub(crate) fn structure(text: &Text<'_>, kind: Structure, at: Range<usize>, out: &mut impl FnMut(Hit)) {
+pub(crate) fn structure(
+    text: &Text<'_>,
+    kind: Structure,
+    at: Range<usize>,
+    out: &mut impl FnMut(Hit),
+) {
     let hit = match kind {
         Structure::Pem => pem(text, at),
         Structure::Putty => putty(text, at),
@@ -53,9 +58,12 @@ fn is_url64(byte: u8) -> bool {
 /// A PEM block of a private key, header and footer with it; also on one line with `\n` written
 /// out, and also where its end is missing.
 fn pem(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
-    let label_end = text.run(at.end, 48, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ');
+    let label_end = text
+        .run(at.end, 48, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ');
     let label = text.slice(at.end..label_end);
-    if !text.starts_with(label_end, b"-----") || !label.windows(11).any(|part| part == b"PRIVATE KEY") {
+    if !text.starts_with(label_end, b"-----")
+        || !label.windows(11).any(|part| part == b"PRIVATE KEY")
+    {
         return None;
     }
     let body = label_end + 5;
@@ -89,14 +97,19 @@ fn pem(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
 fn putty(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
     let rest = text.slice(at.end..at.end.saturating_add(BLOCK_BYTES_MAX));
     let private = memchr::memmem::find(rest, b"Private-Lines:")? + at.end;
-    let end = text.run(private, BLOCK_BYTES_MAX, |byte| is_base64(byte) || matches!(byte, b'\n' | b'\r' | b':' | b'-' | b' '));
+    let end = text.run(private, BLOCK_BYTES_MAX, |byte| {
+        is_base64(byte) || matches!(byte, b'\n' | b'\r' | b':' | b'-' | b' ')
+    });
     Some(lexical(Class::PRIVATE_KEY, 97, at.start..end))
 }
 
 /// `header.payload.signature` whose header is JSON with an algorithm.
 fn jwt(text: &Text<'_>, start: usize) -> Option<Hit> {
     let before = text.before(start);
-    if is_url64(before) && !text.is_seam(start) && !(before == b'n' && text.before(start - 1) == b'\\') {
+    if is_url64(before)
+        && !text.is_seam(start)
+        && !(before == b'n' && text.before(start - 1) == b'\\')
+    {
         return None;
     }
     let header_end = text.run(start, PART_BYTES_MAX, is_url64);
@@ -147,7 +160,9 @@ fn decoded<'a>(part: &[u8], out: &'a mut [u8]) -> &'a [u8] {
 
 /// `scheme://user:password@host`: the user and the password.
 fn url(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
-    let scheme = text.run_back(at.start, 32, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-'));
+    let scheme = text.run_back(at.start, 32, |byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-')
+    });
     if scheme == at.start {
         return None;
     }
@@ -156,11 +171,13 @@ fn url(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
     });
     let rest = text.slice(at.end..stop);
     // A password may hold `/` or `#`, written wrongly; a host follows the last `@` of the authority.
-    let first_path = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let first_path =
+        rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     let authority = rest.get(..first_path)?;
     let sign = authority.iter().rposition(|byte| *byte == b'@').or_else(|| {
         let colon = authority.iter().position(|byte| *byte == b':')?;
-        let digits = authority.get(colon + 1..)?.iter().all(u8::is_ascii_digit) && colon + 1 < authority.len();
+        let digits = authority.get(colon + 1..)?.iter().all(u8::is_ascii_digit)
+            && colon + 1 < authority.len();
         let at = rest.iter().position(|byte| *byte == b'@')?;
         (!digits && at > first_path && at - first_path < 48).then_some(at)
     })?;
@@ -173,7 +190,8 @@ fn url(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
     match user_info.iter().position(|byte| *byte == b':') {
         Some(colon) => {
             let password = user_info.get(colon + 1..)?;
-            let real = password.len() >= 3 && !value::is_placeholder(password) && !is_generic(password);
+            let real =
+                password.len() >= 3 && !value::is_placeholder(password) && !is_generic(password);
             real.then(|| Hit::validated(Class::SECRET_CONNECTION_STRING, 92, span))
         }
         // `https://token@host`.
@@ -195,7 +213,8 @@ fn header(text: &Text<'_>, at: Range<usize>, shortest: usize) -> Option<Hit> {
         return None;
     }
     let start = text.run(at.end, 4, |byte| byte == b' ');
-    let end = text.run(start, 4096, |byte| is_base64(byte) || matches!(byte, b'-' | b'_' | b'.' | b'~'));
+    let end =
+        text.run(start, 4096, |byte| is_base64(byte) || matches!(byte, b'-' | b'_' | b'.' | b'~'));
     let end = text.run_back(end, 2, |byte| byte == b'.').max(start);
     let token = text.slice(start..end);
     (token.len() >= shortest && value::is_random(token) && !value::is_placeholder(token))
@@ -210,7 +229,8 @@ fn basic(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
     let end = text.run(at.end, 512, is_base64);
     let token = text.slice(at.end..end);
     let mut plain = [0_u8; 384];
-    let token_body = token.strip_suffix(b"==").or_else(|| token.strip_suffix(b"=")).unwrap_or(token);
+    let token_body =
+        token.strip_suffix(b"==").or_else(|| token.strip_suffix(b"=")).unwrap_or(token);
     let plain = decoded(token_body, &mut plain);
     let printable = plain.iter().all(|byte| (b' '..=b'~').contains(byte));
     let colon = plain.iter().position(|byte| *byte == b':')?;
@@ -249,8 +269,20 @@ fn password_option(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
     let line = text.run_back(at.start, 160, |byte| !matches!(byte, b'\n' | b'|' | b';' | b'&'));
     let command = text.slice(line..at.start);
     let glued = ["mysql", "mysqldump", "mysqladmin", "mariadb"];
-    let apart = ["sshpass", "docker login", "podman login", "redis-cli", "ldapsearch", "mongo", "ipmitool", "helm registry login", "7z"];
-    let has = |names: &[&str]| names.iter().any(|name| memchr::memmem::find(command, name.as_bytes()).is_some());
+    let apart = [
+        "sshpass",
+        "docker login",
+        "podman login",
+        "redis-cli",
+        "ldapsearch",
+        "mongo",
+        "ipmitool",
+        "helm registry login",
+        "7z",
+    ];
+    let has = |names: &[&str]| {
+        names.iter().any(|name| memchr::memmem::find(command, name.as_bytes()).is_some())
+    };
     let (start, known) = match text.byte(at.end) {
         b' ' => (at.end + 1, has(&apart)),
         _ => (at.end, has(&glued) || has(&["sshpass", "7z"])),
@@ -265,12 +297,22 @@ fn password_option(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
         (start, unquoted_end(text, start))
     };
     let password = text.slice(start..end);
-    (password.len() >= 4 && !value::is_placeholder(password) && password.first() != Some(&b'-') && value::is_mixed(password))
-        .then(|| lexical(Class::PASSWORD, 85, start..end))
+    (password.len() >= 4
+        && !value::is_placeholder(password)
+        && password.first() != Some(&b'-')
+        && value::is_mixed(password))
+    .then(|| lexical(Class::PASSWORD, 85, start..end))
 }
 
 /// A value of one alphabet right after its name.
-fn after(text: &Text<'_>, at: Range<usize>, shortest: usize, longest: usize, class: Class, is: fn(u8) -> bool) -> Option<Hit> {
+fn after(
+    text: &Text<'_>,
+    at: Range<usize>,
+    shortest: usize,
+    longest: usize,
+    class: Class,
+    is: fn(u8) -> bool,
+) -> Option<Hit> {
     let end = text.run(at.end, longest, is);
     let value = text.slice(at.end..end);
     (value.len() >= shortest && distinct(value) >= 12 && !value::is_placeholder(value))
@@ -285,7 +327,8 @@ fn azure_signature(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
     let end = text.run(at.end, 120, |byte| is_base64(byte) || matches!(byte, b'%' | b'-' | b'_'));
     let value = text.slice(at.end..end);
     let around = text.slice(at.start.saturating_sub(300)..end.saturating_add(200));
-    let azure = memchr::memmem::find(around, b"sv=").is_some() || memchr::memmem::find(around, b"se=").is_some();
+    let azure = memchr::memmem::find(around, b"sv=").is_some()
+        || memchr::memmem::find(around, b"se=").is_some();
     (value.len() >= 40 && azure && distinct(value) >= 12)
         .then(|| lexical(Class::SECRET_AZURE_STORAGE, 92, at.end..end))
 }
@@ -295,7 +338,11 @@ fn azure_client(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
     let is = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
     let start = at.start.checked_sub(3)?;
     let end = text.run(at.end, 35, is);
-    let whole = (31..=34).contains(&(end - at.end)) && text.slice(start..at.start).iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'~' | b'.'));
+    let whole = (31..=34).contains(&(end - at.end))
+        && text
+            .slice(start..at.start)
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'~' | b'.'));
     let alone = !is(text.before(start)) || text.before(start) == b'.';
     (whole && alone && distinct(text.slice(start..end)) >= 14)
         .then(|| lexical(Class::SECRET_AZURE_CLIENT, 95, start..end))
@@ -327,9 +374,12 @@ mod tests {
         let mut found = Vec::new();
         for (literal, caseless, kind) in STRUCTURES {
             let hay = if *caseless { text.to_ascii_lowercase() } else { text.to_owned() };
-            let needle = if *caseless { literal.to_ascii_lowercase() } else { (*literal).to_owned() };
+            let needle =
+                if *caseless { literal.to_ascii_lowercase() } else { (*literal).to_owned() };
             for (at, _) in hay.match_indices(&needle) {
-                structure(&whole, *kind, at..at + literal.len(), &mut |hit: Hit| found.push((hit.class, &text[hit.span])));
+                structure(&whole, *kind, at..at + literal.len(), &mut |hit: Hit| {
+                    found.push((hit.class, &text[hit.span]))
+                });
             }
         }
         found
@@ -342,14 +392,21 @@ mod tests {
             format!("-----BEGIN RSA PRIVATE KEY-----\n{body}\n-----END RSA PRIVATE KEY-----"),
             format!(r"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"),
             format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{body}"),
-            format!("-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: 1\n\n{body}\n-----END PGP PRIVATE KEY BLOCK-----"),
+            format!(
+                "-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: 1\n\n{body}\n-----END PGP PRIVATE KEY BLOCK-----"
+            ),
         ] {
             let found = find(&text);
             assert_eq!(found.len(), 1, "{text}");
             assert_eq!(found[0].0, Class::PRIVATE_KEY);
-            assert!(found[0].1.contains(body) && text.trim_end_matches(r"\n").ends_with(found[0].1));
+            assert!(
+                found[0].1.contains(body) && text.trim_end_matches(r"\n").ends_with(found[0].1)
+            );
         }
-        for text in ["-----BEGIN PUBLIC KEY-----\nabc", "-----BEGIN RSA PRIVATE KEY-----\n...\n-----END RSA PRIVATE KEY-----"] {
+        for text in [
+            "-----BEGIN PUBLIC KEY-----\nabc",
+            "-----BEGIN RSA PRIVATE KEY-----\n...\n-----END RSA PRIVATE KEY-----",
+        ] {
             assert_eq!(find(text), [], "{text}");
         }
     }
@@ -357,7 +414,8 @@ mod tests {
     #[test]
     fn web_tokens_are_parsed() {
         // {"alg":"HS256","typ":"JWT"}.{"sub":"1"}.signature
-        let token = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlLXNpZ25hdHVyZQ";
+        let token =
+            "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlLXNpZ25hdHVyZQ";
         assert_eq!(find(&format!("t={token}, x")), [(Class::JWT, token)]);
         assert_eq!(find("eyJhIjoxfQ.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"), []);
         assert_eq!(find("eyJhbGciOiJIUzI1NiJ9 alone"), []);
@@ -365,12 +423,25 @@ mod tests {
 
     #[test]
     fn passwords_in_urls() {
-        assert_eq!(find("postgres://app:s3cr3tPw@db.internal:5432/x"), [(Class::SECRET_CONNECTION_STRING, "app:s3cr3tPw")]);
-        assert_eq!(find("redis://:Xk29sLq0@cache:6379"), [(Class::SECRET_CONNECTION_STRING, ":Xk29sLq0")]);
-        assert_eq!(find("amqp://u:p/a#ss9@host/v"), [(Class::SECRET_CONNECTION_STRING, "u:p/a#ss9")]);
+        assert_eq!(
+            find("postgres://app:s3cr3tPw@db.internal:5432/x"),
+            [(Class::SECRET_CONNECTION_STRING, "app:s3cr3tPw")]
+        );
+        assert_eq!(
+            find("redis://:Xk29sLq0@cache:6379"),
+            [(Class::SECRET_CONNECTION_STRING, ":Xk29sLq0")]
+        );
+        assert_eq!(
+            find("amqp://u:p/a#ss9@host/v"),
+            [(Class::SECRET_CONNECTION_STRING, "u:p/a#ss9")]
+        );
         for text in [
-            "https://example.com/a@b", "http://host:8080/x@y", "https://user@host.com", "postgres://user:password@host",
-            "mysql://${USER}:${PASS}@host", "https://example.com:443/@x",
+            "https://example.com/a@b",
+            "http://host:8080/x@y",
+            "https://user@host.com",
+            "postgres://user:password@host",
+            "mysql://${USER}:${PASS}@host",
+            "https://example.com:443/@x",
         ] {
             assert_eq!(find(text), [], "{text}");
         }
@@ -378,12 +449,24 @@ mod tests {
 
     #[test]
     fn headers_and_options() {
-        assert_eq!(find("Authorization: Basic YWRtaW46czNjcjN0IQ=="), [(Class::PASSWORD, "YWRtaW46czNjcjN0IQ==")]);
-        assert_eq!(find("Authorization: Bearer 9f86d081884c7d659a2feaa0c55a"), [(Class::SECRET_GENERIC, "9f86d081884c7d659a2feaa0c55a")]);
+        assert_eq!(
+            find("Authorization: Basic YWRtaW46czNjcjN0IQ=="),
+            [(Class::PASSWORD, "YWRtaW46czNjcjN0IQ==")]
+        );
+        assert_eq!(
+            find("Authorization: Bearer 9f86d081884c7d659a2feaa0c55a"),
+            [(Class::SECRET_GENERIC, "9f86d081884c7d659a2feaa0c55a")]
+        );
         assert_eq!(find("curl -u admin:hunter22 https://x"), [(Class::PASSWORD, "hunter22")]);
         assert_eq!(find("mysql -h db -uroot -pS3cr3t99 app"), [(Class::PASSWORD, "S3cr3t99")]);
         assert_eq!(find("sshpass -p 'h0rse b4ttery' ssh"), [(Class::PASSWORD, "h0rse b4ttery")]);
-        for text in ["basic understanding of it", "mkdir -p /tmp/x1", "ssh -p 2222 host", "a bearer of news", "python -u script:main"] {
+        for text in [
+            "basic understanding of it",
+            "mkdir -p /tmp/x1",
+            "ssh -p 2222 host",
+            "a bearer of news",
+            "python -u script:main",
+        ] {
             assert_eq!(find(text), [], "{text}");
         }
     }

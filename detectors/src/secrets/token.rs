@@ -27,7 +27,10 @@ pub(crate) fn token(text: &Text<'_>, rule: u16, prefix: Range<usize>, out: &mut 
         end = prefix.end + longest;
     }
     // Signs at the end belong to the sentence.
-    while end > prefix.end && matches!(text.before(end), b'.' | b'-') && rule.shortest != rule.longest {
+    while end > prefix.end
+        && matches!(text.before(end), b'.' | b'-')
+        && rule.shortest != rule.longest
+    {
         end -= 1;
     }
     let body = text.slice(prefix.end..end);
@@ -52,7 +55,9 @@ impl Alphabet {
         match self {
             Alphabet::Alnum => byte.is_ascii_alphanumeric(),
             Alphabet::Url => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
-            Alphabet::Base64 => byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'_' | b'-'),
+            Alphabet::Base64 => {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'_' | b'-')
+            }
             Alphabet::Hex => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
             Alphabet::Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
             Alphabet::Lower => byte.is_ascii_lowercase() || byte.is_ascii_digit(),
@@ -66,7 +71,8 @@ fn begins(text: &Text<'_>, at: usize, rule: &Token) -> bool {
     let before = text.before(at);
     let glued = before.is_ascii_alphanumeric()
         || matches!(before, b'_' | b'-') && rule.prefix.len() < 5
-        || matches!(before, b'+' | b'/') && rule.prefix.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        || matches!(before, b'+' | b'/')
+            && rule.prefix.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let escape = matches!(before, b'n' | b'r' | b't') && text.before(at.wrapping_sub(1)) == b'\\';
     !glued || escape || text.is_seam(at)
 }
@@ -130,8 +136,12 @@ mod tests {
     #[test]
     fn words_and_placeholders_are_none() {
         for text in [
-            "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "AKIAIOSFODNN7EXAMPLE", "sk-learn", "MAKIA1234567890ABCDEFG",
-            "hf_short", "AKIAQ3EGXFUO7LM2WZ5RA",
+            "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "AKIAIOSFODNN7EXAMPLE",
+            "sk-learn",
+            "MAKIA1234567890ABCDEFG",
+            "hf_short",
+            "AKIAQ3EGXFUO7LM2WZ5RA",
         ] {
             assert_eq!(find(text), [], "{text}");
         }

@@ -4,19 +4,92 @@ use crate::checks::{distinct, entropy};
 
 /// Parts of values that stand for something to be filled in, in lower case.
 static PLACEHOLDERS: &[&str] = &[
-    "...", "***", "changeme", "change_me", "change-me", "change_it", "changeit", "dummy", "example", "fixme",
-    "foobar", "insert", "notreal", "placeholder", "redacted", "replace", "sample", "to_be_", "todo",
-    "xxxx", "your", "<pass", "<your", "mysecret", "my_secret", "my-secret", "mypassword", "my_password",
-    "secret_here", "token_here", "key_here", "goes_here", "goes-here", "abcdefgh", "0000000000",
+    "...",
+    "***",
+    "changeme",
+    "change_me",
+    "change-me",
+    "change_it",
+    "changeit",
+    "dummy",
+    "example",
+    "fixme",
+    "foobar",
+    "insert",
+    "notreal",
+    "placeholder",
+    "redacted",
+    "replace",
+    "sample",
+    "to_be_",
+    "todo",
+    "xxxx",
+    "your",
+    "<pass",
+    "<your",
+    "mysecret",
+    "my_secret",
+    "my-secret",
+    "mypassword",
+    "my_password",
+    "secret_here",
+    "token_here",
+    "key_here",
+    "goes_here",
+    "goes-here",
+    "abcdefgh",
+    "0000000000",
 ];
 
 /// Whole values that are words of code or documents, in lower case.
 static WORDS: &[&str] = &[
-    "", "a", "access_token", "admin", "any", "apikey", "api_key", "boolean", "credentials", "default",
-    "empty", "enabled", "env", "false", "field", "hash", "hidden", "input", "int", "key", "nil",
-    "none", "null", "number", "optional", "pass", "passphrase", "passwd", "password", "private",
-    "pwd", "refresh_token", "required", "secret", "str", "string", "test", "text", "this", "token",
-    "true", "undefined", "user", "username", "value", "varchar", "yes",
+    "",
+    "a",
+    "access_token",
+    "admin",
+    "any",
+    "apikey",
+    "api_key",
+    "boolean",
+    "credentials",
+    "default",
+    "empty",
+    "enabled",
+    "env",
+    "false",
+    "field",
+    "hash",
+    "hidden",
+    "input",
+    "int",
+    "key",
+    "nil",
+    "none",
+    "null",
+    "number",
+    "optional",
+    "pass",
+    "passphrase",
+    "passwd",
+    "password",
+    "private",
+    "pwd",
+    "refresh_token",
+    "required",
+    "secret",
+    "str",
+    "string",
+    "test",
+    "text",
+    "this",
+    "token",
+    "true",
+    "undefined",
+    "user",
+    "username",
+    "value",
+    "varchar",
+    "yes",
 ];
 
 const LOWER_BYTES_MAX: usize = 160;
@@ -42,7 +115,10 @@ fn is_template(value: &[u8]) -> bool {
     let has = |part: &[u8]| value.windows(part.len()).any(|window| window == part);
     match value {
         [b'<', .., b'>'] | [b'[', .., b']'] | [b'{', .., b'}'] | [b'%', .., b'%'] => true,
-        [b'$', rest @ ..] => rest.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'{' | b'}' | b'(' | b')' | b':' | b'-' | b'.')),
+        [b'$', rest @ ..] => rest.iter().all(|byte| {
+            byte.is_ascii_alphanumeric()
+                || matches!(byte, b'_' | b'{' | b'}' | b'(' | b')' | b':' | b'-' | b'.')
+        }),
         [b'%', b's' | b'd' | b'v' | b'(' | b'@', ..] => true,
         _ => has(b"${") || has(b"{{") || has(b"%(") || has(b"$(") || has(b"<%"),
     }
@@ -70,9 +146,14 @@ pub(super) fn is_mixed(value: &[u8]) -> bool {
     let upper = value.iter().skip(1).any(u8::is_ascii_uppercase);
     let lower = value.iter().any(u8::is_ascii_lowercase);
     let letter = lower || value.iter().any(u8::is_ascii_uppercase);
-    let sign = value
-        .split_last()
-        .is_some_and(|(_, body)| body.iter().any(|byte| matches!(byte, b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'?' | b'~')));
+    let sign = value.split_last().is_some_and(|(_, body)| {
+        body.iter().any(|byte| {
+            matches!(
+                byte,
+                b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'?' | b'~'
+            )
+        })
+    });
     letter && (digit || sign) || upper && lower && value.len() >= 8 && !is_camel(value)
 }
 
@@ -95,7 +176,8 @@ pub(super) fn is_random(value: &[u8]) -> bool {
         _ if hex => 290,
         _ => 325,
     };
-    let cases = value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase);
+    let cases =
+        value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase);
     let mixed = digits >= 2 && letters >= 2 || cases && value.len() >= 20 && !is_camel(value);
     mixed && entropy(value) >= needed
 }
@@ -107,8 +189,20 @@ mod tests {
     #[test]
     fn placeholders_and_code_are_told_from_values() {
         for value in [
-            "changeme", "<your-key>", "${DB_PASSWORD}", "xxxxxxxx", "********", "$PASSWORD", "EXAMPLEKEY",
-            "{{ secret }}", "%s", "password", "None", "aaaaaaaa", "your_api_key", "[REDACTED]",
+            "changeme",
+            "<your-key>",
+            "${DB_PASSWORD}",
+            "xxxxxxxx",
+            "********",
+            "$PASSWORD",
+            "EXAMPLEKEY",
+            "{{ secret }}",
+            "%s",
+            "password",
+            "None",
+            "aaaaaaaa",
+            "your_api_key",
+            "[REDACTED]",
         ] {
             assert!(is_placeholder(value.as_bytes()), "{value}");
         }
@@ -126,7 +220,9 @@ mod tests {
     fn random_keys_are_told_from_names() {
         assert!(is_random(b"9f86d081884c7d659a2feaa0c55ad015"));
         assert!(is_random(b"wJalrXUtnFEMIK7MDENGbPxRfiCYzQ8vTeLpA2dK"));
-        assert!(!is_random(b"getUserAccessTokenFromHeader") && !is_random(b"access_token_secret_name"));
+        assert!(
+            !is_random(b"getUserAccessTokenFromHeader") && !is_random(b"access_token_secret_name")
+        );
         assert!(!is_random(b"12345678901234567890"));
     }
 }

@@ -8,9 +8,21 @@ use crate::view::Writer;
 
 /// Named entities that can stand within an identifier, a secret or a phrase.
 const ENTITIES: &[(&[u8], char)] = &[
-    (b"amp;", '&'), (b"apos;", '\''), (b"colon;", ':'), (b"commat;", '@'), (b"gt;", '>'),
-    (b"hyphen;", '-'), (b"lowbar;", '_'), (b"lt;", '<'), (b"nbsp;", ' '), (b"num;", '#'),
-    (b"period;", '.'), (b"plus;", '+'), (b"quot;", '"'), (b"sol;", '/'), (b"Tab;", '\t'),
+    (b"amp;", '&'),
+    (b"apos;", '\''),
+    (b"colon;", ':'),
+    (b"commat;", '@'),
+    (b"gt;", '>'),
+    (b"hyphen;", '-'),
+    (b"lowbar;", '_'),
+    (b"lt;", '<'),
+    (b"nbsp;", ' '),
+    (b"num;", '#'),
+    (b"period;", '.'),
+    (b"plus;", '+'),
+    (b"quot;", '"'),
+    (b"sol;", '/'),
+    (b"Tab;", '\t'),
     (b"NewLine;", '\n'),
 ];
 
@@ -51,7 +63,11 @@ pub(crate) fn read(text: &Text<'_>, at: usize) -> Option<(char, usize)> {
 
 /// A character of one to four escaped bytes; `next` gives the place of the hexadecimal digits of
 /// the escape at an offset.
-fn bytes(text: &Text<'_>, at: usize, next: impl Fn(usize) -> Option<usize>) -> Option<(char, usize)> {
+fn bytes(
+    text: &Text<'_>,
+    at: usize,
+    next: impl Fn(usize) -> Option<usize>,
+) -> Option<(char, usize)> {
     let byte = |at: usize| {
         let digits = next(at)?;
         let pair = text.slice(digits..digits + 2);
@@ -85,7 +101,8 @@ fn unit(text: &Text<'_>, at: usize) -> Option<u32> {
 fn entity(text: &Text<'_>, at: usize) -> Option<(char, usize)> {
     let hex = matches!(text.byte(at), b'x' | b'X');
     let start = at + usize::from(hex);
-    let end = text.run(start, 8, |byte| if hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() });
+    let end = text
+        .run(start, 8, |byte| if hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() });
     let value = number(text.slice(start..end), if hex { 16 } else { 10 })?;
     Some((char::from_u32(value)?, end + usize::from(text.byte(end) == b';')))
 }
@@ -104,8 +121,10 @@ pub(crate) fn write(window: &str, from: usize, writer: &mut Writer<'_>) {
     let text = Text::new(window.as_bytes(), 0..window.len(), &[], "");
     let mut copied = 0;
     let mut at = 0;
-    while let Some(skip) =
-        window.as_bytes().get(at..).and_then(|rest| rest.iter().position(|b| matches!(b, b'%' | b'&' | b'\\')))
+    while let Some(skip) = window
+        .as_bytes()
+        .get(at..)
+        .and_then(|rest| rest.iter().position(|b| matches!(b, b'%' | b'&' | b'\\')))
     {
         at += skip;
         match read(&text, at) {
@@ -134,9 +153,13 @@ mod tests {
         let mut writer = layer.writer();
         write(window, 0, &mut writer);
         let span = 0..window.len();
-        let unit = Unit { span, text: 0, origin: Origin::User, kind: None, parent: 0, segments: 0..0 };
+        let unit =
+            Unit { span, text: 0, origin: Origin::User, kind: None, parent: 0, segments: 0..0 };
         writer.finish(0, &unit, Kind::Escapes);
-        layer.units().first().map_or(String::new(), |unit| layer.buf()[unit.span.clone()].to_owned())
+        layer
+            .units()
+            .first()
+            .map_or(String::new(), |unit| layer.buf()[unit.span.clone()].to_owned())
     }
 
     #[test]

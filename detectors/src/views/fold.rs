@@ -44,22 +44,50 @@ const ZEROS: &[u32] = &[
 /// What `character` is.
 pub(crate) fn sort(character: char) -> Sort {
     match character {
-        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
-        | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
-        | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' => Sort::Invisible,
+        '\u{AD}'
+        | '\u{34F}'
+        | '\u{61C}'
+        | '\u{115F}'
+        | '\u{1160}'
+        | '\u{17B4}'
+        | '\u{17B5}'
+        | '\u{180B}'..='\u{180F}'
+        | '\u{200B}'..='\u{200F}'
+        | '\u{202A}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}'
+        | '\u{3164}'
+        | '\u{FE00}'..='\u{FE0F}'
+        | '\u{FEFF}'
+        | '\u{FFA0}'
+        | '\u{1BCA0}'..='\u{1BCA3}'
+        | '\u{1D173}'..='\u{1D17A}' => Sort::Invisible,
         '\u{E0000}'..='\u{E01EF}' => Sort::Spelling,
-        '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}'
-        | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}' => Sort::Mark,
-        '\u{131}'..='\u{29F}' | '\u{370}'..='\u{58F}' | '\u{13A0}'..='\u{13FF}'
-        | '\u{1D00}'..='\u{1D2B}' | '\u{A730}' | '\u{A731}' => {
-            confusables::latin(character).map_or(Sort::Plain, Sort::Lookalike)
-        }
-        '\u{A0}' | '\u{B2}' | '\u{B3}' | '\u{B9}' | '\u{205F}' | '\u{3000}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{2070}'..='\u{209C}'
-        | '\u{2102}'..='\u{2149}' | '\u{2460}'..='\u{24EA}' | '\u{FE50}'..='\u{FE6B}'
-        | '\u{FF01}'..='\u{FF5E}' | '\u{1D400}'..='\u{1D7FF}' | '\u{1F110}'..='\u{1F149}' => {
-            compatible(character)
-        }
+        '\u{300}'..='\u{36F}'
+        | '\u{1AB0}'..='\u{1AFF}'
+        | '\u{1DC0}'..='\u{1DFF}'
+        | '\u{20D0}'..='\u{20FF}'
+        | '\u{FE20}'..='\u{FE2F}' => Sort::Mark,
+        '\u{131}'..='\u{29F}'
+        | '\u{370}'..='\u{58F}'
+        | '\u{13A0}'..='\u{13FF}'
+        | '\u{1D00}'..='\u{1D2B}'
+        | '\u{A730}'
+        | '\u{A731}' => confusables::latin(character).map_or(Sort::Plain, Sort::Lookalike),
+        '\u{A0}'
+        | '\u{B2}'
+        | '\u{B3}'
+        | '\u{B9}'
+        | '\u{205F}'
+        | '\u{3000}'
+        | '\u{2000}'..='\u{200A}'
+        | '\u{202F}'
+        | '\u{2070}'..='\u{209C}'
+        | '\u{2102}'..='\u{2149}'
+        | '\u{2460}'..='\u{24EA}'
+        | '\u{FE50}'..='\u{FE6B}'
+        | '\u{FF01}'..='\u{FF5E}'
+        | '\u{1D400}'..='\u{1D7FF}'
+        | '\u{1F110}'..='\u{1F149}' => compatible(character),
         '\u{1F150}'..='\u{1F169}' => letter(character, 0x1_F150),
         '\u{1F170}'..='\u{1F189}' => letter(character, 0x1_F170),
         '\u{660}'..='\u{1819}' => digit(character),
@@ -100,7 +128,9 @@ impl Sort {
         let beside = before.is_ascii_alphanumeric() || after.is_ascii_alphanumeric();
         match self {
             Sort::Plain => false,
-            Sort::Invisible => beside && at > text.start() || text.slice(at..end) == b"\xE2\x80\xAE",
+            Sort::Invisible => {
+                beside && at > text.start() || text.slice(at..end) == b"\xE2\x80\xAE"
+            }
             Sort::Spelling => true,
             Sort::Mark => before.is_ascii_alphanumeric(),
             // Punctuation of East Asian text, spaces and lone signs (`m²`, `ℓ`, `①`) are everyday.
@@ -109,7 +139,8 @@ impl Sort {
                 let full_width = matches!(lead, 0xEF | 0xF0);
                 let twice = text.byte(end) == lead && text.byte(end + 1) == text.byte(at + 1);
                 let sign = as_ascii.is_ascii_alphanumeric() || as_ascii == '@';
-                sign && (full_width || twice) || sign && beside && matches!(text.slice(at..at + 2), b"\xE2\x84" | b"\xE2\x93")
+                sign && (full_width || twice)
+                    || sign && beside && matches!(text.slice(at..at + 2), b"\xE2\x84" | b"\xE2\x93")
             }
             Sort::Digit(_) => text.byte(end) == text.byte(at),
             Sort::Lookalike(_) => before.is_ascii_alphabetic() || after.is_ascii_alphabetic(),
@@ -121,14 +152,18 @@ impl Sort {
 /// scripts that need no joiners.
 pub(crate) fn hides(buf: &str, text: &Text<'_>, at: usize, end: usize) -> bool {
     let unseen = |c: &char| matches!(sort(*c), Sort::Invisible | Sort::Spelling);
-    let before = buf.get(text.start()..at).and_then(|before| before.chars().rev().take(64).find(|c| !unseen(c)));
-    let after = buf.get(end..text.end()).and_then(|after| after.chars().take(64).find(|c| !unseen(c)));
+    let before = buf
+        .get(text.start()..at)
+        .and_then(|before| before.chars().rev().take(64).find(|c| !unseen(c)));
+    let after =
+        buf.get(end..text.end()).and_then(|after| after.chars().take(64).find(|c| !unseen(c)));
     let (Some(before), Some(after)) = (before, after) else { return false };
     if text.slice(at..end) == "\u{AD}".as_bytes() {
         // Soft hyphens stand in well-set prose.
         return before.is_ascii_digit() && after.is_ascii_digit();
     }
-    let needs_none = |c: char| c.is_alphanumeric() && (c < '\u{530}' || matches!(sort(c), Sort::Compatible(_)));
+    let needs_none =
+        |c: char| c.is_alphanumeric() && (c < '\u{530}' || matches!(sort(c), Sort::Compatible(_)));
     needs_none(before) && needs_none(after)
 }
 
@@ -176,7 +211,8 @@ pub(crate) fn write(window: &str, from: usize, writer: &mut Writer<'_>) {
             Sort::Invisible | Sort::Spelling => replace(writer, at, length, None),
             Sort::Mark => {
                 let before = window.get(..at).and_then(|before| before.chars().next_back());
-                last_is_word = before.is_some_and(|c| c.is_ascii_alphanumeric()) || (last_is_word && before.is_some_and(|c| sort(c) == Sort::Mark));
+                last_is_word = before.is_some_and(|c| c.is_ascii_alphanumeric())
+                    || (last_is_word && before.is_some_and(|c| sort(c) == Sort::Mark));
                 if last_is_word {
                     replace(writer, at, length, None);
                 }
@@ -196,10 +232,13 @@ pub(crate) fn write(window: &str, from: usize, writer: &mut Writer<'_>) {
 /// of look-alikes alone and a Latin word stands beside it.
 fn is_mixed(window: &str, at: usize) -> bool {
     const WORD: usize = 48;
-    let is_part = |c: &char| c.is_alphanumeric() || matches!(sort(*c), Sort::Invisible | Sort::Mark | Sort::Spelling);
+    let is_part = |c: &char| {
+        c.is_alphanumeric() || matches!(sort(*c), Sort::Invisible | Sort::Mark | Sort::Spelling)
+    };
     let before = || window.get(..at).unwrap_or("").chars().rev();
     let after = || window.get(at..).unwrap_or("").chars();
-    let word = || before().take(WORD).take_while(is_part).chain(after().take(WORD).take_while(is_part));
+    let word =
+        || before().take(WORD).take_while(is_part).chain(after().take(WORD).take_while(is_part));
     let mut latin = false;
     for character in word() {
         match sort(character) {
@@ -272,9 +311,13 @@ mod tests {
         let mut writer = layer.writer();
         write(window, 0, &mut writer);
         let span = 0..window.len();
-        let unit = Unit { span, text: 0, origin: Origin::User, kind: None, parent: 0, segments: 0..0 };
+        let unit =
+            Unit { span, text: 0, origin: Origin::User, kind: None, parent: 0, segments: 0..0 };
         writer.finish(0, &unit, Kind::Fold);
-        layer.units().first().map_or(String::new(), |unit| layer.buf()[unit.span.clone()].to_owned())
+        layer
+            .units()
+            .first()
+            .map_or(String::new(), |unit| layer.buf()[unit.span.clone()].to_owned())
     }
 
     fn asks(text: &str) -> bool {
@@ -306,9 +349,18 @@ mod tests {
     #[test]
     fn everyday_text_asks_for_nothing_and_stays() {
         for text in [
-            "It’s “fine” — really… • ok ™ 5 m² €", "café naïve Größe", "Привет, мир! Я иду домой.",
-            "Γειά σου Κόσμε", "你好，世界！（测试）：１", "日本語のテキスト。", "한국어 텍스트",
-            "👨‍👩‍👧 ❤️ 🏴", "می‌خواهم", "क्‍ष", "IT-отдел", "①",
+            "It’s “fine” — really… • ok ™ 5 m² €",
+            "café naïve Größe",
+            "Привет, мир! Я иду домой.",
+            "Γειά σου Κόσμε",
+            "你好，世界！（测试）：１",
+            "日本語のテキスト。",
+            "한국어 텍스트",
+            "👨‍👩‍👧 ❤️ 🏴",
+            "می‌خواهم",
+            "क्‍ष",
+            "IT-отдел",
+            "①",
         ] {
             assert_eq!(asks(text), text.contains('１'), "{text}");
         }

@@ -37,7 +37,10 @@ pub(crate) fn plausible(text: &Text<'_>, span: Range<usize>) -> Option<(Kind, Ra
     }
     let mut end = span.end;
     let mut line = span.end - span.start;
-    while line >= LINE_CHARACTERS_MIN && line.is_multiple_of(4) && end - span.start < RUN_CHARACTERS_MAX {
+    while line >= LINE_CHARACTERS_MIN
+        && line.is_multiple_of(4)
+        && end - span.start < RUN_CHARACTERS_MAX
+    {
         let next = match (text.byte(end), text.byte(end + 1)) {
             (b'\r', b'\n') => end + 2,
             (b'\\', b'n') => end + 2,
@@ -98,7 +101,11 @@ fn write_bytes(bytes: impl Iterator<Item = u8>, from: Range<usize>, writer: &mut
             continue;
         }
         let printable = byte >= 0x20 && byte != 0x7F || matches!(byte, b'\t' | b'\n' | b'\r');
-        if printable { good += 1 } else { bad += 1 }
+        if printable {
+            good += 1
+        } else {
+            bad += 1
+        }
         text.push(byte);
     }
     text.finish(bad * 10 <= good);
@@ -108,7 +115,8 @@ fn write_bytes(bytes: impl Iterator<Item = u8>, from: Range<usize>, writer: &mut
 fn decode_base64<'a>(run: &[u8], out: &'a mut [u8]) -> &'a [u8] {
     let mut length = 0;
     for (four, place) in run.chunks(4).zip(out.chunks_mut(3)) {
-        let bits = four.iter().fold(0_u32, |bits, byte| bits << 6 | u32::from(sextet(*byte).unwrap_or(0)));
+        let bits =
+            four.iter().fold(0_u32, |bits, byte| bits << 6 | u32::from(sextet(*byte).unwrap_or(0)));
         let bits = bits << (6 * (4 - four.len()));
         let [_, bytes @ ..] = bits.to_be_bytes();
         let count = (four.len() * 6 / 8).min(place.len());
@@ -152,7 +160,8 @@ fn is_texty(bytes: &[u8]) -> bool {
         return false;
     }
     let wide = bytes.iter().skip(1).step_by(2).all(|byte| *byte == 0);
-    let plain = bytes.iter().filter(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t')).count();
+    let plain =
+        bytes.iter().filter(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t')).count();
     if wide {
         return plain * 2 >= bytes.len() - 1;
     }
@@ -183,8 +192,11 @@ mod tests {
         assert_eq!(check("0x343131312031313131"), Some((Kind::Hex, 2..20)));
         assert_eq!(check("NAAxADEAMQAgADEAMQAxADEA").map(|found| found.0), Some(Kind::Base64));
         for run in [
-            "internationalization", "usr/local/lib/python3", "d41d8cd98f00b204e9800998ecf8427e",
-            "getElementsByClassName", "some_long_identifier_name",
+            "internationalization",
+            "usr/local/lib/python3",
+            "d41d8cd98f00b204e9800998ecf8427e",
+            "getElementsByClassName",
+            "some_long_identifier_name",
         ] {
             assert_eq!(check(run), None, "{run}");
         }

@@ -22,6 +22,8 @@ mod storage;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod vectors;
 
 pub mod list;
 pub mod verify;

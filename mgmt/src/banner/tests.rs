@@ -34,7 +34,7 @@ fn a_first_start_can_be_pasted() {
         "sync toward external targets; fdatasync takes 1.2 ms here",
         "acted on",
         "redact",
-        "payment_card",
+        "financial",
         "recorded",
         "sluice tail",
         "sluice audit verify",

@@ -3,4 +3,5 @@
 //! One file a crate under test, so that the crate's own tests can include it and replay the
 //! committed seeds with the pinned toolchain.
 
+pub mod contract;
 pub mod wire;

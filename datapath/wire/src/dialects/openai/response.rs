@@ -131,7 +131,8 @@ impl ResponseView {
         }
     }
 
-    /// Log probabilities say the answer again, token by token: the tokens are one text.
+    /// Log probabilities say the answer again, token by token: the tokens are one text, and so are
+    /// the likeliest alternatives, which are mostly the same tokens.
     fn logprobs(&mut self, document: &Document, logprobs: NodeId, enclosing: NodeId) {
         for child in document.children(logprobs) {
             let (Some(key), value) = (child.key, child.value) else { continue };
@@ -140,20 +141,29 @@ impl ResponseView {
                 self.texts.subtree(document, value, Origin::Metadata, Some(key));
                 continue;
             }
-            let mark = self.texts.begin();
-            for token in document.elements(value).filter_map(|entry| token_of(document, entry)) {
-                self.texts.piece(token);
+            for node_of in [token_of, likeliest_of] {
+                let mark = self.texts.begin();
+                for token in document.elements(value).filter_map(|entry| node_of(document, entry)) {
+                    self.texts.piece(token);
+                }
+                self.texts.end(mark, Origin::Assistant, Some(key), false);
             }
-            self.texts.end(mark, Origin::Assistant, Some(key), false);
             for entry in document.elements(value) {
-                self.token_entry(document, entry, key);
+                let joined = [token_of(document, entry), likeliest_of(document, entry)];
+                self.token_entry(document, entry, key, joined);
             }
         }
     }
 
-    /// What stands beside the token of an entry. `bytes` spells it in numbers: opaque.
-    fn token_entry(&mut self, document: &Document, entry: NodeId, enclosing: NodeId) {
-        if token_of(document, entry) == Some(entry) {
+    /// What an entry has beside its joined tokens. `bytes` spells a token in numbers: opaque.
+    fn token_entry(
+        &mut self,
+        document: &Document,
+        entry: NodeId,
+        enclosing: NodeId,
+        joined: [Option<NodeId>; 2],
+    ) {
+        if joined.contains(&Some(entry)) {
             return;
         }
         if document.kind(entry) != Kind::Object {
@@ -163,9 +173,15 @@ impl ResponseView {
         for child in document.children(entry) {
             let (Some(key), value) = (child.key, child.value) else { continue };
             self.texts.key(document, key, Some(enclosing));
-            match document.text(key) {
-                b"token" if token_of(document, entry) == Some(value) => continue,
-                b"bytes" if document.kind(value) == Kind::Array => {
+            match (document.text(key), document.kind(value)) {
+                _ if joined.contains(&Some(value)) => continue,
+                (b"top_logprobs", Kind::Array) => {
+                    for alternative in document.elements(value) {
+                        self.token_entry(document, alternative, key, joined);
+                    }
+                    continue;
+                }
+                (b"bytes", Kind::Array) => {
                     let bytes = document.elements(value).count() as u64;
                     self.texts.add_opaque(OpaqueKind::Tokens, bytes, value);
                 }
@@ -210,6 +226,15 @@ fn token_of(document: &Document, entry: NodeId) -> Option<NodeId> {
         _ => document.get(entry, b"token")?,
     };
     (document.kind(token) == Kind::String && !document.text(token).is_empty()).then_some(token)
+}
+
+/// The token of the first alternative of an entry.
+fn likeliest_of(document: &Document, entry: NodeId) -> Option<NodeId> {
+    let alternatives = document.get(entry, b"top_logprobs")?;
+    if document.kind(alternatives) != Kind::Array {
+        return None;
+    }
+    document.elements(alternatives).next().and_then(|first| token_of(document, first))
 }
 
 /// The counts of a `usage` object.

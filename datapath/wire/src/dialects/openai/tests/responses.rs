@@ -29,15 +29,15 @@ fn a_chat_completion() {
              "reasoning_content":"thinking","tool_calls":[{"id":"t","type":"function","function":
              {"name":"f","arguments":"{}"}}],"annotations":[{"url":"https://a"}]},
              "logprobs":{"content":[{"token":"411","logprob":-1.5,"bytes":[52],"top_logprobs":
-             [{"token":"x1"}]},{"token":"111"}]},"finish_reason":"stop"}],
+             [{"token":"x1","bytes":[1]},{"token":"y1"}]},{"token":"111","top_logprobs":[{"token":"x2"}]}]},"finish_reason":"stop"}],
           "usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12,
              "prompt_tokens_details":{"cached_tokens":4}},"system_fingerprint":"fp"}"#,
     );
-    assert_eq!(said(&read, Origin::Assistant), ["hello", "thinking", "411111"]);
+    assert_eq!(said(&read, Origin::Assistant), ["hello", "thinking", "411111", "x1x2"]);
     assert_eq!(said(&read, Origin::ToolCall), ["f", "{}"]);
     assert_eq!(
         said(&read, Origin::Metadata),
-        ["c1", "1700000000", "gpt-4o-2024", "t", "https://a", "x1", "fp"]
+        ["c1", "1700000000", "gpt-4o-2024", "t", "https://a", "y1", "fp"]
     );
     let (document, view) = read;
     assert_eq!(document.text(view.model.unwrap()), b"gpt-4o-2024");
@@ -101,6 +101,7 @@ proptest! {
         body in crate::json::tests::json_text(),
         key in prop::sample::select(vec![
             "choices", "data", "usage", "message", "delta", "logprobs", "text", "model", "content",
+            "token", "top_logprobs", "bytes",
         ]),
         outer in prop::sample::select(vec!["choices", "data", "x"]),
     ) {
@@ -110,6 +111,9 @@ proptest! {
             format!("{{\"{outer}\":[{{\"{key}\":{body}}}]}}"),
             format!("{{\"choices\":[{{\"message\":{{\"{key}\":{body}}}}}]}}"),
             format!("{{\"choices\":[{{\"logprobs\":{{\"{key}\":[{body}]}}}}]}}"),
+            format!(
+                "{{\"choices\":[{{\"logprobs\":{{\"content\":[{{\"top_logprobs\":[{{\"{key}\":{body}}}, {body}]}}]}}}}]}}"
+            ),
         ] {
             let mut document = Document::new();
             if document.parse(body.as_bytes(), &JsonLimits::default()).is_ok() {
