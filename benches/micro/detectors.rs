@@ -58,6 +58,17 @@ fn bench(criterion: &mut Criterion) {
     };
     run("chat-2k", &chats(&[]));
     run("chat-32k", &chats(&["--body-bytes", "32768"]));
+    // What the odd dash or apostrophe of real chats costs: the same texts without any.
+    let ascii = |batch: &Batch| {
+        let mut plain = Batch::default();
+        for index in 0..batch.texts().len() {
+            let text = batch.text(index).replace('\u{2014}', "-").replace('\u{2019}', "'");
+            plain.add(batch.origin(index), Some("content"), &text);
+        }
+        plain
+    };
+    let plain: Vec<Batch> = chats(&["--body-bytes", "32768"]).iter().map(ascii).collect();
+    run("chat-32k-ascii", &plain);
     run("chat-2k-card", &chats(&["--with-card"]));
     let long = "please look at this and say what you think of it ".repeat(40);
     run("zero-width-ssn", &[text(&format!("{long} 536\u{200b}-90\u{200b}-4399"))]);

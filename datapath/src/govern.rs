@@ -48,6 +48,8 @@ pub struct Ask {
 pub struct Governed {
     /// The model that was asked for.
     pub model: String,
+    /// Keyed hash of the model.
+    pub model_key: u64,
     /// The route, by its index.
     pub route: usize,
     /// The upstream, by its index.
@@ -242,6 +244,7 @@ impl Inspector {
         let view = &self.request;
         let model = self.document.text_str(view.model).unwrap_or_default();
         out.model.push_str(model);
+        out.model_key = opaque_id(plan, "model", model.as_bytes());
         out.stream = view.stream;
         out.include_usage = view.include_usage;
         out.base64_vectors = view.base64_vectors;
@@ -290,6 +293,7 @@ impl Inspector {
     ) -> Result<(), Refusal> {
         out.clear();
         out.model.push_str(&asked.model);
+        out.model_key = asked.model_key;
         out.route = asked.route;
         out.upstream = asked.upstream;
         let limits = &plan.snapshot.limits;
@@ -429,7 +433,7 @@ fn decide(
             principal: caller as u64,
             route: u32::try_from(out.route).unwrap_or(u32::MAX),
             target: u32::try_from(out.upstream).unwrap_or(u32::MAX),
-            model: opaque_id(plan, "model", out.model.as_bytes()),
+            model: out.model_key,
         },
     };
     out.decision.clone_from(prepared.policy.decide(&question, cache));
@@ -444,16 +448,13 @@ fn carried_out(route: &Route, decision: &Decision) -> Verdict {
     }
 }
 
-/// The name of a model in records: the configuration's own, else a keyed hash; and whether it is
-/// one.
-pub fn model_id(plan: &Plan, route: usize, model: &str) -> (u64, bool) {
-    let known = plan.snapshot.routes.get(route).is_some_and(|route| {
+/// The model in records: its name where the configuration knows it, else its keyed hash; and
+/// whether it is one.
+pub fn model_in_record(plan: &Plan, governed: &Governed) -> (u64, bool) {
+    let model = governed.model.as_str();
+    let known = plan.snapshot.routes.get(governed.route).is_some_and(|route| {
         route.models.iter().any(|name| name == model)
             || route.targets.iter().any(|target| target.model.as_deref() == Some(model))
     });
-    if known {
-        (NameId::of(model).0, false)
-    } else {
-        (opaque_id(plan, "model", model.as_bytes()), true)
-    }
+    if known { (NameId::of(model).0, false) } else { (governed.model_key, true) }
 }

@@ -26,13 +26,12 @@ impl Ids {
         Ids { key, next: 0 }
     }
 
-    /// Sixteen bytes that nobody can guess and that do not repeat.
-    pub fn next(&mut self) -> [u8; 16] {
+    /// Two times sixteen bytes that nobody can guess and that do not repeat.
+    pub fn next(&mut self) -> ([u8; 16], [u8; 16]) {
         self.next = self.next.wrapping_add(1);
-        let mut id = [0; 16];
         let hash = blake3::keyed_hash(&self.key, &self.next.to_le_bytes());
-        id.copy_from_slice(hash.as_bytes().first_chunk::<16>().unwrap_or(&[0; 16]));
-        id
+        let half = |half: Option<&[u8; 16]>| half.copied().unwrap_or_default();
+        (half(hash.as_bytes().first_chunk()), half(hash.as_bytes().last_chunk()))
     }
 }
 
@@ -107,7 +106,7 @@ impl Trace {
         request_id: Option<&[u8]>,
         traceparent: Option<&[u8]>,
     ) -> Trace {
-        let own = ids.next();
+        let (own, own_trace) = ids.next();
         let mut trace = Trace::default();
         let client_id = request_id.filter(|id| {
             !id.is_empty()
@@ -126,7 +125,7 @@ impl Trace {
             trace.request_id_recorded = own;
         }
         let given = traceparent.and_then(parse_parent);
-        let (trace_id, flags) = given.unwrap_or_else(|| (ids.next(), [1]));
+        let (trace_id, flags) = given.unwrap_or((own_trace, [1]));
         trace.trace_id = trace_id;
         trace.parent.extend(b"00-".iter().copied());
         hex(&mut trace.parent, &trace_id);
@@ -162,7 +161,8 @@ mod tests {
     #[test]
     fn ids_do_not_repeat() {
         let mut ids = Ids::new([7; 32]);
-        let some: std::collections::BTreeSet<_> = (0..1000).map(|_| ids.next()).collect();
-        assert_eq!(some.len(), 1000);
+        let some: std::collections::BTreeSet<_> =
+            (0..1000).map(|_| ids.next()).flat_map(|(a, b)| [a, b]).collect();
+        assert_eq!(some.len(), 2000);
     }
 }

@@ -19,7 +19,7 @@ use crate::pack::{Pack, PackError};
 use crate::packs::Meaning;
 use crate::secrets;
 use crate::text::Text;
-use crate::view::{DEPTH, Layer, Unit, VIEW_BYTES_FREE, Wanted};
+use crate::view::{DEPTH, Kind, Layer, Unit, VIEW_BYTES_FREE, Wanted};
 use crate::views::{self, Outlet, Triggers, fold};
 use sluice_contract::class::Class;
 use sluice_contract::facts::{Flags, Score, Scores};
@@ -142,7 +142,7 @@ impl Scanner {
             Some(layer) if depth > 0 => (layer.buf(), layer.units()),
             _ => (batch.buf(), units.as_slice()),
         };
-        let place = Place { batch, units, layers: (depth > 0).then(|| (above, this)) };
+        let place = Place { batch, units, layers: (depth > 0).then_some((above, this)) };
         let limit = MATCHES_MIN + buf.len() / MATCH_BYTES;
         let last = depth == DEPTH;
         let mut sink = Sink { place: &place, raw, wanted, last, overflow: false };
@@ -155,8 +155,9 @@ impl Scanner {
             let found = rest.partition_point(|found| (found.end as usize) <= unit.span.end);
             let (mine, after) = rest.split_at(found);
             rest = after;
-            secrets::whole(&text, &mut |hit| sink.hit(number, hit));
-            let scores = literals(pack, &text, unit, mine, tally, &mut |hit| sink.hit(number, hit));
+            secrets::whole(&text, &mut |hit| sink.hit(number, &hit));
+            let scores =
+                literals(pack, &text, unit, mine, tally, &mut |hit| sink.hit(number, &hit));
             sink.scored(number, &scores, out);
         }
         walk(*level, buf, &place, &mut sink);
@@ -248,10 +249,11 @@ struct Sink<'a> {
 }
 
 impl Sink<'_> {
-    fn hit(&mut self, number: usize, hit: Hit) {
+    fn hit(&mut self, number: usize, hit: &Hit) {
         let Some(unit) = self.place.units.get(number) else { return };
-        let encoded = unit.kind.is_some_and(|kind| kind.is_encoding());
         let span = self.place.original(unit, &hit.span);
+        // What was only copied into a view has the length that it had.
+        let encoded = unit.kind.is_some_and(Kind::is_encoding) && span.len() != hit.span.len();
         self.push(hit.class, hit.confidence, hit.layer, unit.text, &span);
         if encoded && !hit.class.is_a(Class::HIDDEN_CONTENT) {
             self.push(Class::ENCODED_PAYLOAD, hit.confidence, hit.layer, unit.text, &span);
@@ -261,15 +263,10 @@ impl Sink<'_> {
     /// Keeps the scores of a unit; an attack that was encoded is a finding as well.
     fn scored(&mut self, number: usize, scores: &Scores, out: &mut Report) {
         let Some(unit) = self.place.units.get(number) else { return };
-        if let Some(of_text) = out.text_scores.get_mut(unit.text as usize) {
-            of_text.raise_all(scores);
-        }
-        let attack = [Score::Injection, Score::Jailbreak, Score::PromptLeak]
-            .into_iter()
-            .map(|score| scores.of(score))
-            .max()
-            .unwrap_or(0);
-        if attack >= MEDIUM && unit.kind.is_some_and(|kind| kind.is_encoding()) {
+        let Some(of_text) = out.text_scores.get_mut(unit.text as usize) else { return };
+        let (attack, plain) = (scores.of(Score::Risk), of_text.of(Score::Risk));
+        of_text.raise_all(scores);
+        if attack >= MEDIUM && attack > plain && unit.kind.is_some_and(Kind::is_encoding) {
             let span = self.place.original(unit, &unit.span);
             let layer = crate::finding::Layer::Lexical;
             self.push(Class::ENCODED_PAYLOAD, attack, layer, unit.text, &span);
@@ -304,7 +301,7 @@ impl Outlet for Sink<'_> {
     }
 
     fn found(&mut self, number: usize, hit: Hit) {
-        self.hit(number, hit);
+        self.hit(number, &hit);
     }
 }
 
@@ -363,14 +360,15 @@ impl<'a> Walker<'a> {
             self.digits_done = at + 1;
             if let Some(text) = self.text_at(at) {
                 let number = self.number;
-                self.digits_done = identifiers::digits(&text, at, &mut |hit| sink.hit(number, hit));
+                self.digits_done =
+                    identifiers::digits(&text, at, &mut |hit| sink.hit(number, &hit));
             }
         }
         for at in bits(base, mask.at) {
             if let Some(text) = self.text_at(at)
                 && let Some(hit) = identifiers::email::find(&text, at)
             {
-                sink.hit(self.number, hit);
+                sink.hit(self.number, &hit);
             }
         }
         for at in bits(base, mask.escape) {
@@ -399,7 +397,8 @@ impl<'a> Walker<'a> {
             self.run.get_or_insert(base);
             return;
         }
-        if let Some(start) = self.run.take() {
+        let open = self.run.take();
+        if let Some(start) = open {
             let end = base + mask.trailing_ones() as usize;
             if end - start >= RUN_BYTES_MIN {
                 self.run_of(start..end, sink);
@@ -414,9 +413,9 @@ impl<'a> Walker<'a> {
             let first = long.trailing_zeros();
             let length = (mask >> first).trailing_ones();
             let (start, end) = (base + first as usize, base + (first + length) as usize);
-            if end < base + BLOCK && start > base {
-                self.run_of(start..end, sink);
-            } else if start == base && end < base + BLOCK && !self.continues(base) {
+            // One that begins the block may be the end of the one that was open; one that reaches
+            // its end goes on.
+            if end < base + BLOCK && (start > base || open.is_none()) {
                 self.run_of(start..end, sink);
             }
             long &= if first + length >= 64 { 0 } else { !0 << (first + length) };
@@ -425,16 +424,10 @@ impl<'a> Walker<'a> {
         self.run = (tail > 0).then(|| base + BLOCK - tail);
     }
 
-    /// Whether a run that begins at `base` began in the block before, which has dealt with it.
-    fn continues(&self, base: usize) -> bool {
-        let before = base.checked_sub(1).and_then(|at| self.buf.as_bytes().get(at));
-        before.is_some_and(|byte| crate::engine::scalar::is_base64(*byte))
-    }
-
     fn run_of(&mut self, span: Range<usize>, sink: &mut Sink<'_>) {
         let Some(text) = self.text_at(span.start) else { return };
         let number = self.number;
-        secrets::run(&text, span.clone(), &mut |hit| sink.hit(number, hit));
+        secrets::run(&text, span.clone(), &mut |hit| sink.hit(number, &hit));
         self.triggers.run(&text, span, number, sink);
     }
 

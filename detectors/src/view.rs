@@ -279,6 +279,8 @@ fn offset(at: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::string_slice, reason = "tests may panic")]
+
     use super::*;
     use proptest::prelude::*;
 

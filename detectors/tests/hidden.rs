@@ -1,6 +1,7 @@
 //! Values written so as to hide, in every way that a view undoes: found, with the span of what was
 //! sent.
 #![cfg(test)]
+#![expect(clippy::string_slice, clippy::format_collect, reason = "short in tests")]
 
 use sluice_contract::class::Class;
 use sluice_contract::facts::{Flags, Origin, Score};

@@ -1,6 +1,7 @@
 //! What must hold for every text: no panic, spans within bounds and on character boundaries, and
 //! findings that depend on the text alone.
 #![cfg(test)]
+#![expect(clippy::string_slice, reason = "tests may panic")]
 
 use proptest::prelude::*;
 use sluice_contract::facts::Origin;

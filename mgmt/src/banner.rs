@@ -5,10 +5,11 @@
 
 mod acts;
 
+pub use acts::{Acts, acts};
+
 use crate::config::{Attachable, Config, attachable};
 use crate::manage::short;
 use crate::publish::Built;
-use acts::{Acts, acts};
 use sluice_audit::writer::measure_sync;
 use sluice_contract::control::{Applied, Hello};
 use sluice_contract::decision::Verdict;

@@ -8,7 +8,6 @@
 
 mod attachable;
 mod document;
-mod effects;
 mod keys;
 mod material;
 mod nearest;
@@ -25,7 +24,6 @@ mod url;
 pub mod tests;
 
 pub use attachable::{Attachable, attachable};
-pub use effects::{Effect, effects};
 pub use nearest::nearest;
 pub use policies::Policies;
 pub use problem::{Problem, Problems, Severity, show};

@@ -61,7 +61,8 @@ fn commit() -> String {
     let Some(hash) = git(&["rev-parse", "--short=10", "HEAD"]) else {
         return "uncommitted".to_owned();
     };
-    let changed = git(&["status", "--porcelain", "--untracked-files=no"]);
+    // The results of an earlier run do not change what is measured.
+    let changed = git(&["status", "--porcelain", "--", ":/", ":!/benches/results"]);
     if changed.is_some_and(|files| !files.is_empty()) { format!("{hash}-dirty") } else { hash }
 }
 

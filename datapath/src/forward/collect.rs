@@ -35,7 +35,8 @@ pub(super) async fn answer(
     outcome.fixed.response_received = commit(&plan.plan, &body);
 
     if body.is_empty() {
-        return Ok(send(connection, transformed, recorded, outcome, status, &body).await);
+        let released = (&body[..], Released::AsReceived);
+        return Ok(send(connection, transformed, recorded, outcome, released).await);
     }
     let (body, governed) = govern(connection, transformed, body).await;
     match governed {
@@ -52,7 +53,8 @@ pub(super) async fn answer(
             refusal.closes = false;
             let mut text = Vec::new();
             refusal.write_body(&mut text, None);
-            return Ok(send(connection, transformed, recorded, outcome, status, &text).await);
+            let released = (&text[..], Released::Changed);
+            return Ok(send(connection, transformed, recorded, outcome, released).await);
         }
         Err(refusal) => return Err(Failure::Refused(refusal)),
     }
@@ -72,12 +74,14 @@ pub(super) async fn answer(
     if answered.is_rewritten {
         connection.worker.counters.add(Counter::Redactions, answered.redactions);
         let rewritten = std::mem::take(&mut connection.exchange.answered.body);
-        let next = send(connection, transformed, recorded, outcome, status, &rewritten).await;
+        let released = (&rewritten[..], Released::Changed);
+        let next = send(connection, transformed, recorded, outcome, released).await;
         connection.exchange.answered.body = rewritten;
         connection.exchange.decoded = body;
         return Ok(next);
     }
-    let next = send(connection, transformed, recorded, outcome, status, &body).await;
+    let released = (&body[..], Released::AsReceived);
+    let next = send(connection, transformed, recorded, outcome, released).await;
     connection.exchange.decoded = body;
     Ok(next)
 }
@@ -177,18 +181,29 @@ async fn govern(
     }
 }
 
+/// What the client gets, against what came.
+#[derive(Clone, Copy)]
+enum Released {
+    AsReceived,
+    Changed,
+}
+
 async fn send(
     connection: &mut Connection,
     transformed: &Transformed,
     recorded: &Recorded,
     outcome: &mut Outcome,
-    status: u16,
-    body: &[u8],
+    (body, released): (&[u8], Released),
 ) -> Next {
+    let status = connection.exchange.response_head.status;
     let plan = &transformed.admitted.plan().plan;
     outcome.fixed.status = status;
     outcome.fixed.response_bytes = body.len() as u64;
-    outcome.fixed.response_released = commit(plan, body);
+    // One computation where nothing was changed.
+    outcome.fixed.response_released = match released {
+        Released::AsReceived => outcome.fixed.response_received,
+        Released::Changed => commit(plan, body),
+    };
     let response_verdict = Verdict::from_number(outcome.fixed.verdict).unwrap_or_default();
     let head = std::mem::take(&mut connection.exchange.response_head);
     let bytes = std::mem::take(&mut connection.exchange.upstream_head);

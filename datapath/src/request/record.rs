@@ -4,7 +4,7 @@ use super::Transformed;
 use crate::audit::{Recorded, Unavailable};
 use crate::conn::Connection;
 use crate::forward::reason_number;
-use crate::govern::{Commitment, commit, model_id};
+use crate::govern::{Commitment, commit, model_in_record};
 use crate::refusal::Refusal;
 use sluice_contract::decision::Verdict;
 use sluice_contract::facts::{Facts, SCORES};
@@ -167,7 +167,7 @@ fn fixed_part(transformed: &Transformed, sync: bool) -> DecisionFixed {
         fixed.project = ids.project;
         fixed.use_case = ids.use_case;
     }
-    let (model, is_hashed) = model_id(plan, governed.route, &governed.model);
+    let (model, is_hashed) = model_in_record(plan, governed);
     fixed.model = model;
     let mut flag = |set: bool, flag: u32| {
         if set {

@@ -53,14 +53,16 @@ fn check(text: &Text<'_>, group: &Group, from: usize, to: usize) -> Option<Hit> 
     let named = words.has(Words::CARD);
     let confidence = match runs {
         [_] => bare(digits, issuer, words)?,
-        _ if grouped_as_card(runs) => {
-            let like = |run: Option<&Run>| run.is_some_and(|run| run.len() == runs[0].len());
+        [first, ..] if grouped_as_card(runs) => {
+            let width = first.len();
+            let like = |run: Option<&Run>| run.is_some_and(|run| run.len() == width);
             let in_a_row = runs.len() > 2
                 && (like(from.checked_sub(1).and_then(|at| group.runs().get(at)))
                     || like(group.runs().get(to)));
             match (named, in_a_row) {
                 (true, _) => 99,
-                (false, false) if runs[0].len() >= 4 && !issuer.weak => 97,
+                (false, false) if width == 8 => return None,
+                (false, false) if width >= 4 && !issuer.weak => 97,
                 (false, false) if group.runs().len() == runs.len() && !issuer.weak => 85,
                 _ => return None,
             }
@@ -104,7 +106,7 @@ fn grouped_as_card(runs: &[Run]) -> bool {
         Some([4, 6, 4 | 5] | [6, 6..=13] | [8, 8] | [4, 4, 4, 4, 1..=3] | [4, 5, 6]) => true,
         Some(equal @ [first, .., last]) => {
             let body = equal.get(..equal.len() - 1).unwrap_or(&[]);
-            matches!(first, 1 | 2 | 3 | 4 | 5) && body.iter().all(|n| n == first) && last <= first
+            (1..=5).contains(first) && body.iter().all(|n| n == first) && last <= first
         }
         _ => false,
     }
@@ -142,6 +144,8 @@ fn escaped_break(text: &Text<'_>, at: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::string_slice, reason = "tests may panic")]
+
     use super::super::digits;
     use super::*;
 

@@ -115,6 +115,8 @@ fn is_user_of_url(text: &Text<'_>, start: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::string_slice, reason = "tests may panic")]
+
     use super::*;
 
     fn email(text: &str) -> Option<&str> {

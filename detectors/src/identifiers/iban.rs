@@ -58,6 +58,8 @@ fn is_alphanumeric_next(text: &Text<'_>, at: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::string_slice, reason = "tests may panic")]
+
     use super::*;
 
     fn iban(text: &str) -> Option<&str> {

@@ -201,18 +201,12 @@ fn extension(text: &Text<'_>, end: usize) -> usize {
     if last > digits && text.is_boundary(last) { last } else { end }
 }
 
-/// Area and exchange rules of the North American plan: `[2-9]XX`, neither `X11`, area not `X9X`.
+/// Area and exchange rules of the North American plan: `[2-9]XX`, area not `X11`. (`X9X` areas and
+/// `X11` exchanges are not given out either, but people write them.)
 fn is_american(national: &[u8]) -> bool {
-    match national {
-        [a, b, c, d, e, f, _, _, _, _] => {
-            (b'2'..=b'9').contains(a)
-                && (b'2'..=b'9').contains(d)
-                && *b != b'9'
-                && [*b, *c] != *b"11"
-                && [*e, *f] != *b"11"
-        }
-        _ => false,
-    }
+    let part = |at: usize| national.get(at..at + 3).unwrap_or(&[]);
+    let leads = |part: &[u8]| matches!(part, [b'2'..=b'9', ..]);
+    national.len() == 10 && leads(part(0)) && leads(part(3)) && part(0).get(1..) != Some(b"11")
 }
 
 fn is_date_or_address(runs: &[Run]) -> bool {
@@ -238,6 +232,8 @@ fn value(digits: &[u8]) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::string_slice, reason = "tests may panic")]
+
     use super::super::digits;
     use super::*;
 

@@ -35,8 +35,10 @@ pub(crate) fn find(text: &Text<'_>, group: &Group) -> Option<Hit> {
         if longer || matches!(text.before(span.start), b'-' | b'.' | b'/' | b'+' | b'$') {
             return None;
         }
-        let named = text.context(span.start).has(Words::SSN);
+        let words = text.context(span.start);
+        let named = words.has(Words::SSN);
         let confidence = match (gap, named) {
+            _ if words.has(Words::OTHER) && !named => return None,
             (Some(Gap::Dash), true) => 99,
             (Some(Gap::Dash), false) => 85,
             (Some(Gap::Space | Gap::Dot), true) => 95,
@@ -51,12 +53,12 @@ pub(crate) fn find(text: &Text<'_>, group: &Group) -> Option<Hit> {
 /// 0000.
 fn issued(digits: &[u8]) -> bool {
     match digits {
-        [a, b, c, d, e, serial @ ..] if serial.len() == 4 => {
-            let area = [*a, *b, *c];
-            area != *b"000"
-                && area != *b"666"
-                && *a != b'9'
-                && [*d, *e] != *b"00"
+        [area @ .., g, h, _, _, _, _] if area.len() == 3 => {
+            let serial = digits.get(5..).unwrap_or(&[]);
+            area != b"000"
+                && area != b"666"
+                && area.first() != Some(&b'9')
+                && [*g, *h] != *b"00"
                 && serial != b"0000"
         }
         _ => false,
@@ -65,6 +67,8 @@ fn issued(digits: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::string_slice, reason = "tests may panic")]
+
     use super::*;
 
     fn ssn(text: &str) -> Option<&str> {
@@ -88,6 +92,7 @@ mod tests {
             "219-00-6789",
             "219-45-0000",
             "219-45-6789-1",
+            "SKU 219-45-6789",
             "5-219-45-6789",
             "a219-45-6789",
             "219/45/6789",

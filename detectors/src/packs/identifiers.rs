@@ -63,6 +63,9 @@ pub(crate) static ISSUERS: &[Issuer] = &[
     issuer(8600, 8600, 4, 1 << 16),               // Uzcard
     issuer(9792, 9792, 4, 1 << 16),               // Troy
     issuer(9860, 9860, 4, 1 << 16),               // Humo
+    weak(35, 35, 2, 1 << 16),                     // JCB, outside of its range of today
+    weak(2131, 2131, 4, 1 << 15),                 // JCB, old
+    weak(1800, 1800, 4, 1 << 15),                 // JCB, old
     weak(50, 50, 2, lengths(12, 19)),             // Maestro
     weak(56, 58, 2, lengths(12, 19)),             // Maestro
     weak(61, 61, 2, lengths(12, 19)),             // Maestro

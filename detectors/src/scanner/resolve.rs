@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn more_than_the_bound_is_said() {
-        let raw = (0..=FINDINGS_MAX as u32).map(|n| finding(Class::EMAIL, 97, n * 10, n * 10 + 5));
+        let raw = (0..=u32::try_from(FINDINGS_MAX).unwrap())
+            .map(|n| finding(Class::EMAIL, 97, n * 10, n * 10 + 5));
         let out = resolved(raw.collect());
         assert!(out.flags.has(Flags::OVERFLOW) && out.findings.len() == FINDINGS_MAX);
     }

@@ -43,9 +43,17 @@ enum Given {
 
 /// Looks at the value after the name that holds the literal at `at`.
 pub(crate) fn named(text: &Text<'_>, at: Range<usize>, out: &mut impl FnMut(Hit)) {
-    let start = text.run_back(at.start, NAME_BYTES_MAX, is_name);
-    let end = text.run(at.end, NAME_BYTES_MAX, is_name);
-    let Some(kind) = meaning(text.slice(start..end)) else { return };
+    // The literal may hold the operator (`pass=`) or the words before it.
+    let literal = text.slice(at.clone());
+    let tail = literal.iter().rev().take_while(|byte| !is_name(**byte)).count();
+    let last = at.end - tail;
+    let start = text.run_back(last, NAME_BYTES_MAX, is_name);
+    let end = text.run(last, NAME_BYTES_MAX, is_name);
+    let kind = match text.slice(start..end) {
+        by if by.eq_ignore_ascii_case(b"by") => Some(Named::Password),
+        name => meaning(name),
+    };
+    let Some(kind) = kind else { return };
     if let Some((span, given)) = value_after(text, end, start)
         && let Some(hit) = judge(text.slice(span.clone()), kind, given, span)
     {
@@ -59,25 +67,35 @@ pub(crate) fn run(text: &Text<'_>, span: Range<usize>, out: &mut impl FnMut(Hit)
         out(hit);
         return;
     }
-    // The whole value: `.`, `~` and padding may stand between its runs.
+    // The whole value: signs may stand between its runs. First up to a space or a quote, then
+    // without what stands before the last `=`.
     let is_value = |byte: u8| {
         byte.is_ascii_alphanumeric()
-            || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'.' | b'~' | b'=')
+            || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'.' | b'~' | b'=' | b'|' | b'%')
     };
-    let start = text.run_back(span.start, BARE_BYTES_MAX, |byte| is_value(byte) && byte != b'=');
     let end = text.run(span.end, BARE_BYTES_MAX, is_value);
-    let Some(name) = name_before(text, start) else { return };
-    if meaning(text.slice(name)).is_none() {
-        return;
+    let widest = text.run_back(span.start, BARE_BYTES_MAX, is_value);
+    let narrow = text.run_back(span.start, BARE_BYTES_MAX, |byte| is_value(byte) && byte != b'=');
+    if widest < narrow && !text.slice(widest..narrow).starts_with(b"-") {
+        if let Some(hit) = keyed(text, widest..end) {
+            out(hit);
+            return;
+        }
     }
-    let quoted = matches!(text.before(start), b'"' | b'\'' | b'`' | b'>');
-    let given = if quoted { Given::Quoted } else { Given::Assigned };
-    let value = text.slice(start..end);
-    let value = value.strip_suffix(b".").unwrap_or(value);
-    let span = start..start + value.len();
-    if let Some(hit) = judge(value, Named::Key, given, span) {
+    if let Some(hit) = keyed(text, narrow..end) {
         out(hit);
     }
+}
+
+/// The value at `span`, if a name of a key stands in front.
+fn keyed(text: &Text<'_>, span: Range<usize>) -> Option<Hit> {
+    let name = name_before(text, span.start)?;
+    meaning(text.slice(name))?;
+    let quoted = matches!(text.before(span.start), b'"' | b'\'' | b'`' | b'>');
+    let given = if quoted { Given::Quoted } else { Given::Assigned };
+    let value = text.slice(span.clone());
+    let value = value.strip_suffix(b".").unwrap_or(value);
+    judge(value, Named::Key, given, span.start..span.start + value.len())
 }
 
 /// Looks at a whole text as the value of its enclosing key.
@@ -103,7 +121,7 @@ fn judge(value: &[u8], kind: Named, given: Given, span: Range<usize>) -> Option<
     if value::is_placeholder(value) {
         return None;
     }
-    let spaced = value.iter().any(|byte| byte.is_ascii_whitespace());
+    let spaced = value.iter().any(u8::is_ascii_whitespace);
     let good = match (kind, given) {
         _ if spaced => {
             kind == Named::Password
@@ -294,6 +312,7 @@ static PARTS: &[(&str, Part)] = &[
 /// Where the parts that begin with each byte begin.
 static PARTS_FROM: [u8; 257] = parts_from();
 
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks it")]
 const fn parts_from() -> [u8; 257] {
     let mut from = [0; 257];
     let (mut byte, mut part) = (0, 0_u8);
@@ -348,16 +367,15 @@ fn meaning(name: &[u8]) -> Option<Named> {
 
 /// Where the last word of a name begins: after a sign, or at a capital after a small letter.
 fn last_word(name: &[u8]) -> usize {
-    let pairs = name.windows(2).enumerate().rev();
+    let mut pairs = name.windows(2).enumerate().rev();
     pairs
-        .filter_map(|(at, pair)| match pair {
+        .find_map(|(at, pair)| match pair {
             [b'_' | b'-' | b'.' | b' ', _] => Some(at + 1),
             [left, right] if left.is_ascii_lowercase() && right.is_ascii_uppercase() => {
                 Some(at + 1)
             }
             _ => None,
         })
-        .next()
         .unwrap_or(0)
 }
 
@@ -367,6 +385,10 @@ fn is_name(byte: u8) -> bool {
 
 /// The value that follows a name which ends at `at`.
 fn value_after(text: &Text<'_>, at: usize, name: usize) -> Option<(Range<usize>, Given)> {
+    // `IDENTIFIED BY 'value'`.
+    if text.slice(name..at).eq_ignore_ascii_case(b"by") {
+        return quoted(text, text.run(at, 2, |byte| byte == b' '));
+    }
     // The name's own quotes and brackets.
     let mut place =
         text.run(at, 3, |byte| matches!(byte, b'"' | b'\'' | b'`' | b']' | b'\\' | b'*'));
@@ -454,6 +476,9 @@ fn said(text: &Text<'_>, at: usize) -> Option<usize> {
 /// The value in quotes at `at`, the quotes not counted.
 fn quoted(text: &Text<'_>, at: usize) -> Option<(Range<usize>, Given)> {
     let escaped = usize::from(text.byte(at) == b'\\');
+    // `""value""`, as CSV writes quotes.
+    let doubled = text.byte(at) == b'"' && text.byte(at + 1) == b'"' && text.byte(at + 2) > b' ';
+    let at = at + usize::from(doubled);
     let at = at
         + usize::from(
             matches!(text.byte(at), b'f' | b'b' | b'r' | b'u' | b'@' | b'L')
@@ -507,7 +532,15 @@ fn name_before(text: &Text<'_>, at: usize) -> Option<Range<usize>> {
     }
     let space = if option { space } else { back(operator, 6, |byte| matches!(byte, b' ' | b'\t')) };
     let close = back(space, 4, |byte| matches!(byte, b'"' | b'\'' | b'`' | b']' | b'\\' | b')'));
-    let start = back(close, NAME_BYTES_MAX, is_name);
+    let mut close = close;
+    let mut start = back(close, NAME_BYTES_MAX, is_name);
+    // `var apiToken string = "..."`: the type stands between.
+    if matches!(text.slice(start..close), b"string" | b"String" | b"str" | b"char" | b"text")
+        && matches!(text.before(start), b' ' | b':' | b'&')
+    {
+        close = back(start, 4, |byte| matches!(byte, b' ' | b':' | b'&'));
+        start = back(close, NAME_BYTES_MAX, is_name);
+    }
     // Without an operator only an option of a command line names its value.
     let dashes = text.byte(start) == b'-' || text.before(start) == b'-';
     (start < close && (!option || dashes)).then_some(start..close)
@@ -515,6 +548,8 @@ fn name_before(text: &Text<'_>, at: usize) -> Option<Range<usize>> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::string_slice, reason = "tests may panic")]
+
     use super::*;
     use crate::packs::secrets::NAMES;
 
@@ -525,7 +560,7 @@ mod tests {
         for name in NAMES {
             for (at, _) in lower.match_indices(name) {
                 named(&whole_text, at..at + name.len(), &mut |hit: Hit| {
-                    found.push(&text[hit.span])
+                    found.push(&text[hit.span]);
                 });
             }
         }

@@ -366,6 +366,8 @@ fn crypt(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::string_slice, reason = "tests may panic")]
+
     use super::*;
     use crate::packs::secrets::STRUCTURES;
 
@@ -378,7 +380,7 @@ mod tests {
                 if *caseless { literal.to_ascii_lowercase() } else { (*literal).to_owned() };
             for (at, _) in hay.match_indices(&needle) {
                 structure(&whole, *kind, at..at + literal.len(), &mut |hit: Hit| {
-                    found.push((hit.class, &text[hit.span]))
+                    found.push((hit.class, &text[hit.span]));
                 });
             }
         }

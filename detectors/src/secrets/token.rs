@@ -84,7 +84,10 @@ fn is_patterned(body: &[u8]) -> bool {
         16..=31 => 7,
         _ => 8,
     };
-    distinct(body) < few || value::is_placeholder(body)
+    // A word: no digit, and capitals in front at most.
+    let word =
+        !body.iter().any(u8::is_ascii_digit) && !body.iter().skip(1).any(u8::is_ascii_uppercase);
+    word || distinct(body) < few || value::is_placeholder(body)
 }
 
 fn has_checksum(body: &[u8]) -> bool {
@@ -96,6 +99,8 @@ fn has_checksum(body: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::string_slice, reason = "tests may panic")]
+
     use super::*;
     use sluice_contract::class::Class;
 

@@ -103,7 +103,9 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     lower.make_ascii_lowercase();
     let lower = &*lower;
     let contains = |part: &[u8]| lower.windows(part.len()).any(|window| window == part);
-    WORDS.iter().any(|word| word.as_bytes() == lower)
+    let word = lower.trim_ascii_end();
+    let word = word.strip_suffix(b">").or_else(|| word.strip_suffix(b")")).unwrap_or(word);
+    WORDS.iter().any(|known| known.as_bytes() == word)
         || PLACEHOLDERS.iter().any(|part| contains(part.as_bytes()))
         || distinct(lower) < 3
         || is_template(value)
@@ -113,14 +115,20 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
 /// `${VAR}`, `{{ var }}`, `<your key>`, `%(name)s`, `$VAR`, `%s`, `[name]`.
 fn is_template(value: &[u8]) -> bool {
     let has = |part: &[u8]| value.windows(part.len()).any(|window| window == part);
+    if [&b"${"[..], b"{{", b"%(", b"$(", b"<%"].into_iter().any(has) {
+        return true;
+    }
     match value {
-        [b'<', .., b'>'] | [b'[', .., b']'] | [b'{', .., b'}'] | [b'%', .., b'%'] => true,
+        [b'<', .., b'>']
+        | [b'[', .., b']']
+        | [b'{', .., b'}']
+        | [b'%', .., b'%']
+        | [b'%', b's' | b'd' | b'v' | b'(' | b'@', ..] => true,
         [b'$', rest @ ..] => rest.iter().all(|byte| {
             byte.is_ascii_alphanumeric()
                 || matches!(byte, b'_' | b'{' | b'}' | b'(' | b')' | b':' | b'-' | b'.')
         }),
-        [b'%', b's' | b'd' | b'v' | b'(' | b'@', ..] => true,
-        _ => has(b"${") || has(b"{{") || has(b"%(") || has(b"$(") || has(b"<%"),
+        _ => false,
     }
 }
 
@@ -163,6 +171,23 @@ fn is_camel(value: &[u8]) -> bool {
     value.iter().all(u8::is_ascii_alphabetic) && capitals * 4 <= value.len()
 }
 
+/// Whether capitals and small letters make words: random ones seldom leave five small letters in a
+/// row.
+fn is_wordy(value: &[u8]) -> bool {
+    let small: usize = value
+        .chunk_by(|a, b| a.is_ascii_lowercase() && b.is_ascii_lowercase())
+        .map(<[u8]>::len)
+        .filter(|run| *run >= 5)
+        .sum();
+    value.iter().any(u8::is_ascii_uppercase) && small * 2 > value.len()
+}
+
+/// Whether `value` is a path to a file.
+fn is_path(value: &[u8]) -> bool {
+    let count = |sign: u8| value.iter().filter(|byte| **byte == sign).count();
+    count(b'/') >= 2 && count(b'.') >= 1 || value.starts_with(b"/") && count(b'/') >= 3
+}
+
 /// Whether `value` can be a random key: long enough, of many different characters, with digits
 /// among letters.
 pub(super) fn is_random(value: &[u8]) -> bool {
@@ -178,6 +203,9 @@ pub(super) fn is_random(value: &[u8]) -> bool {
     };
     let cases =
         value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase);
+    if is_wordy(value) || is_path(value) {
+        return false;
+    }
     let mixed = digits >= 2 && letters >= 2 || cases && value.len() >= 20 && !is_camel(value);
     mixed && entropy(value) >= needed
 }

@@ -142,6 +142,8 @@ pub(crate) fn write(window: &str, from: usize, writer: &mut Writer<'_>) {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::string_slice, clippy::format_collect, reason = "short in tests")]
+
     use super::*;
     use crate::view::{Kind, Layer, Unit};
     use proptest::prelude::*;

@@ -290,16 +290,17 @@ pub(crate) fn write_reversed(window: &str, from: usize, writer: &mut Writer<'_>)
 pub(crate) fn may_ask(lead: u8, second: u8) -> bool {
     match lead {
         0xE3 => second == 0x85,
-        0xE4..=0xE9 | 0xEB..=0xED => false,
+        0xC3 | 0xE4..=0xE9 | 0xEB..=0xED => false,
         // U+2018 and the like, the bullet, the ellipsis: the punctuation of English prose.
         0xE2 => !matches!(second, 0x86..=0x90 | 0x94..=0xBF),
-        0xC3 => false,
         _ => is_word(lead),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::string_slice, reason = "tests may panic")]
+
     use super::*;
     use crate::view::{Kind, Layer, Unit};
     use proptest::prelude::*;

@@ -42,8 +42,7 @@ pub(crate) fn plausible(text: &Text<'_>, span: Range<usize>) -> Option<(Kind, Ra
         && end - span.start < RUN_CHARACTERS_MAX
     {
         let next = match (text.byte(end), text.byte(end + 1)) {
-            (b'\r', b'\n') => end + 2,
-            (b'\\', b'n') => end + 2,
+            (b'\r', b'\n') | (b'\\', b'n') => end + 2,
             (b'\n' | b' ', _) => end + 1,
             _ => break,
         };
@@ -102,9 +101,9 @@ fn write_bytes(bytes: impl Iterator<Item = u8>, from: Range<usize>, writer: &mut
         }
         let printable = byte >= 0x20 && byte != 0x7F || matches!(byte, b'\t' | b'\n' | b'\r');
         if printable {
-            good += 1
+            good += 1;
         } else {
-            bad += 1
+            bad += 1;
         }
         text.push(byte);
     }

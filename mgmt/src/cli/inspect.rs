@@ -50,7 +50,11 @@ impl Inspect {
         })
     }
 
-    fn show(self, inspector: &mut Inspector, out: &mut dyn Write) -> Result<ExitCode, InspectError> {
+    fn show(
+        self,
+        inspector: &mut Inspector,
+        out: &mut dyn Write,
+    ) -> Result<ExitCode, InspectError> {
         let text = match self.text {
             Some(text) => text,
             None => {

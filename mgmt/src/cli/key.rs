@@ -217,7 +217,11 @@ fn list(out: &mut dyn Write, state: &Path, json: bool) -> Result<(), KeyError> {
         return Ok(());
     }
     if keys.stored().is_empty() {
-        let meaning = if keys.is_configured() { "nobody can call" } else { "anybody on this machine can call" };
+        let meaning = if keys.is_configured() {
+            "nobody can call"
+        } else {
+            "anybody on this machine can call"
+        };
         writeln!(out, "no keys: {meaning}")?;
         return Ok(());
     }

@@ -14,7 +14,8 @@ fn answers(input: &str) -> (Vec<Value>, String, Summary) {
 
 #[test]
 fn a_line_is_answered_with_findings_scores_and_flags() {
-    let (lines, errors, summary) = answers("{\"id\": 7, \"text\": \"my card is 4111111111111111, ok?\"}\n");
+    let (lines, errors, summary) =
+        answers("{\"id\": 7, \"text\": \"my card is 4111111111111111, ok?\"}\n");
     assert_eq!((lines.len(), errors.as_str(), summary.answered), (1, "", 1));
     let answer = &lines[0];
     assert_eq!(answer["id"], 7);
@@ -23,9 +24,13 @@ fn a_line_is_answered_with_findings_scores_and_flags() {
     assert_eq!((&finding["start"], &finding["end"]), (&json!(11), &json!(27)));
     let confidence = finding["confidence"].as_f64().unwrap();
     assert!((0.5..=1.0).contains(&confidence));
-    assert!(answer["scores"].as_object().unwrap().values().all(|score| {
-        (0.0..=1.0).contains(&score.as_f64().unwrap())
-    }));
+    assert!(
+        answer["scores"]
+            .as_object()
+            .unwrap()
+            .values()
+            .all(|score| { (0.0..=1.0).contains(&score.as_f64().unwrap()) })
+    );
     assert!(answer["scores"].get("injection").is_some() && answer["flags"].is_array());
 }
 
@@ -42,7 +47,10 @@ fn a_line_that_cannot_be_read_is_told_and_the_rest_goes_on() {
     let input = "{\"id\":1,\"text\":\"a\"}\nnot json\n\n{\"id\":2}\n{\"id\":3,\"text\":\"b\",\"origin\":\"mars\"}";
     let (lines, errors, summary) = answers(input);
     assert_eq!(lines.iter().map(|line| &line["id"]).collect::<Vec<_>>(), [&json!(1), &json!(3)]);
-    assert!(errors.starts_with("line 2: ") && errors.contains("line 4: missing field `text`"), "{errors}");
+    assert!(
+        errors.starts_with("line 2: ") && errors.contains("line 4: missing field `text`"),
+        "{errors}"
+    );
     assert_eq!(summary, Summary { answered: 2, unreadable: 2, unknown_origins: 1 });
 }
 
