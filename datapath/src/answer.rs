@@ -146,8 +146,30 @@ pub fn common(head: &mut HeadWriter<'_>, trace: &Trace, governance: Option<&Gove
     }
 }
 
+/// How an answer is sent.
+#[derive(Clone, Copy)]
+pub struct Manner {
+    /// The connection ends with it.
+    pub closes: bool,
+    /// 0 or 1: the client's HTTP/1.x.
+    pub minor_version: u8,
+    /// The request was a HEAD: the head of the answer is all that is sent.
+    pub is_head: bool,
+}
+
+impl Manner {
+    /// Says what becomes of the connection, where the version does not say it.
+    pub fn connection(self, head: &mut HeadWriter<'_>) {
+        if self.closes {
+            head.header(b"connection", b"close");
+        } else if self.minor_version == 0 {
+            head.header(b"connection", b"keep-alive");
+        }
+    }
+}
+
 /// Writes `reply` whole.
-pub fn write(out: &mut Vec<u8>, reply: &Reply<'_>, closes: bool) {
+pub fn write(out: &mut Vec<u8>, reply: &Reply<'_>, manner: Manner) {
     let start = out.len();
     let mut head = HeadWriter::response(out, reply.status);
     head.header(b"content-type", reply.content_type);
@@ -165,9 +187,7 @@ pub fn write(out: &mut Vec<u8>, reply: &Reply<'_>, closes: bool) {
     if let Some(upstream) = &reply.upstream {
         pass_headers(&mut head, upstream);
     }
-    if closes {
-        head.header(b"connection", b"close");
-    }
+    manner.connection(&mut head);
     if head.finish().is_err() {
         // Only an upstream's header could be malformed, and those were parsed; should one be, the
         // client gets an answer all the same.
@@ -177,5 +197,7 @@ pub fn write(out: &mut Vec<u8>, reply: &Reply<'_>, closes: bool) {
         );
         return;
     }
-    out.extend_from_slice(&reply.body);
+    if !manner.is_head {
+        out.extend_from_slice(&reply.body);
+    }
 }

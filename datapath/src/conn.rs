@@ -18,7 +18,7 @@ use sluice_contract::limits::HEADERS_MAX;
 use sluice_contract::metrics::Counter;
 use sluice_contract::reason::Reason;
 use sluice_contract::record::OutcomeFixed;
-use sluice_wire::http1::{HeadLimits, RequestHead, ResponseHead, parse_request};
+use sluice_wire::http1::{HeadLimits, Method, RequestHead, ResponseHead, parse_request};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -138,9 +138,9 @@ impl Connection {
         let start_us = self.worker.clock.micros();
         let Some(plan) = self.worker.plan() else { return Next::Drop };
         let received = Received::new(self, plan, head_bytes, start_us);
-        self.worker.counters.add(Counter::RequestsInFlight, 1);
+        let counted = InProgress::new(&self.worker);
         let next = request::serve(self, received).await;
-        self.worker.counters.sub(Counter::RequestsInFlight, 1);
+        drop(counted);
         self.link.watch().rest();
         if next == Next::KeepAlive && self.worker.is_draining() {
             return Next::Close;
@@ -208,9 +208,12 @@ impl Connection {
 
     /// Sends a reply whose body is at hand.
     pub async fn reply(&mut self, reply: &Reply<'_>, closes: bool) -> Next {
-        let closes = closes || self.worker.is_draining();
+        let head = &self.exchange.head;
+        let closes = closes || !head.keep_alive || self.worker.is_draining();
+        let (minor_version, is_head) = (head.minor_version, head.method == Method::Head);
         let mut message = self.link.outgoing();
-        answer::write(&mut message, reply, closes);
+        let manner = answer::Manner { closes, minor_version, is_head };
+        answer::write(&mut message, reply, manner);
         self.worker.counters.status(reply.status);
         match self.send(message).await {
             Ok(()) if closes => Next::Close,
@@ -246,6 +249,22 @@ impl Connection {
     /// An outcome with nothing in it.
     pub fn no_outcome() -> OutcomeFixed {
         bytemuck::Zeroable::zeroed()
+    }
+}
+
+/// A request between its head and the end of its answer, as the gauge counts it.
+struct InProgress(Rc<Worker>);
+
+impl InProgress {
+    fn new(worker: &Rc<Worker>) -> InProgress {
+        worker.counters.add(Counter::RequestsInFlight, 1);
+        InProgress(Rc::clone(worker))
+    }
+}
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.0.counters.sub(Counter::RequestsInFlight, 1);
     }
 }
 

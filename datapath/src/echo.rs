@@ -182,13 +182,12 @@ async fn whole(
     };
     let governance = transformed.governance(recorded, answered.verdict);
     let trace = transformed.admitted.trace();
-    let closes = !connection.exchange.head.keep_alive;
     if let Some(refusal) = refusal {
         outcome.fixed.status = refusal.reason.status();
         outcome.fixed.reason = crate::forward::reason_number(refusal.reason);
         outcome.fixed.end = End::ResponseBlocked as u8;
         connection.worker.counters.refusal(refusal.reason);
-        return connection.reply(&Reply::refusal(trace, &refusal, Some(governance)), closes).await;
+        return connection.reply(&Reply::refusal(trace, &refusal, Some(governance)), false).await;
     }
     if answered.is_rewritten {
         body = std::mem::take(&mut answered.body);
@@ -196,7 +195,7 @@ async fn whole(
     outcome.fixed.response_released = commit(&plan.plan, &body);
     outcome.fixed.response_bytes = body.len() as u64;
     connection.worker.counters.add(Counter::SentBytes, body.len() as u64);
-    connection.reply(&Reply::json(trace, 200, &body, Some(governance)), closes).await
+    connection.reply(&Reply::json(trace, 200, &body, Some(governance)), false).await
 }
 
 /// A vector that tells inputs apart and means nothing.

@@ -71,12 +71,12 @@ pub async fn forward(
 
 async fn to_upstream(
     connection: &mut Connection,
-    transformed: Transformed,
+    mut transformed: Transformed,
     recorded: Recorded,
 ) -> Attempt {
     let mut outcome = Outcome::new(connection, &transformed);
     let sent_us = connection.worker.clock.micros();
-    let begun = send::exchange(connection, &transformed).await;
+    let begun = send::exchange(connection, &mut transformed).await;
     let first_byte_us = connection.worker.clock.micros().saturating_sub(sent_us);
     outcome.upstream_us = first_byte_us;
     outcome.fixed.first_byte_us = u32::try_from(first_byte_us).unwrap_or(u32::MAX);

@@ -22,7 +22,8 @@ use sluice_contract::reason::Reason;
 use sluice_contract::snapshot::{Enforcement, Route};
 use sluice_detectors::{Batch, MEDIUM, Report, Scanner};
 use sluice_policy::{
-    DecisionCache, Direction, PrincipalRef, Question, QuestionKeys, RouteRef, TargetRef,
+    DecisionCache, Direction, OPERATING_POINTS, PrincipalRef, Question, QuestionKeys, RouteRef,
+    TargetRef,
 };
 use sluice_wire::dialects::openai::{Endpoint, RequestView, ResponseView};
 use sluice_wire::dialects::{self, Opaque, OpaqueKind, Text};
@@ -228,9 +229,28 @@ impl Inspector {
             &self.report.findings,
             out,
         );
+        if out.verdict == Verdict::Block && out.block_path.is_empty() {
+            self.name_attack(out);
+        }
         self.rewriter.apply(body, out)?;
         self.shrink();
         Ok(())
+    }
+
+    /// A block without a finding comes from scores: names the text that has the highest.
+    fn name_attack(&self, out: &mut Governed) {
+        let view = &self.request;
+        let score = |index: usize| {
+            let scores = self.report.text_scores.get(index)?;
+            let most = OPERATING_POINTS.iter().map(|points| scores.of(points.score)).max()?;
+            (most > 0).then_some(most)
+        };
+        // The last of several: a conversation is sent again with each turn, and the new one counts.
+        let highest = (0..view.texts().len()).max_by_key(|index| score(*index));
+        let Some(index) = highest.filter(|index| score(*index).is_some()) else { return };
+        let Some(text) = view.texts().get(index) else { return };
+        let first = view.pieces(text).first().copied().unwrap_or_default();
+        out.block_path = self.document.path(first);
     }
 
     /// Reads what the request asks for and finds its route and target; the model that the target
@@ -369,10 +389,17 @@ fn fill<'v>(
         let key = text.key.and_then(|key| document.text_str(key));
         batch.begin(origin(text.origin), key);
         for piece in pieces(text) {
-            batch.push(document.text_str(*piece).unwrap_or_default());
+            batch.push(piece_text(document, *piece));
         }
         batch.end();
     }
+}
+
+/// The text of a string, a key or a number.
+fn piece_text(document: &Document, piece: NodeId) -> &str {
+    // INVARIANT: a document's strings are UTF-8 and its numbers ASCII, or it would not have parsed.
+    let text = document.text_str(piece);
+    text.unwrap_or_else(|| std::str::from_utf8(document.text(piece)).unwrap_or_default())
 }
 
 /// What can't be inspected is a finding of its own class.

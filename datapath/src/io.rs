@@ -259,6 +259,11 @@ pub async fn connect(address: SocketAddr, limit: std::time::Duration) -> io::Res
 
 /// Reads wake-up bytes from `stream` and calls `on_wake` for each batch of them, until it ends.
 pub async fn read_wakes(stream: std::os::unix::net::UnixStream, mut on_wake: impl FnMut()) {
+    // io_uring waits on a blocking descriptor and gives up on a non-blocking one; epoll is the
+    // other way round.
+    if stream.set_nonblocking(monoio::utils::is_legacy()).is_err() {
+        return;
+    }
     let Ok(mut stream) = monoio::net::UnixStream::from_std(stream) else { return };
     let mut buffer = Vec::with_capacity(64);
     loop {

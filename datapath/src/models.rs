@@ -35,8 +35,7 @@ pub async fn serve(connection: &mut Connection, identified: &Identified) -> Next
     let buffer = connection.link.received();
     let wanted = openai::model_id(connection.exchange.head.path(buffer))
         .map(|id| String::from_utf8_lossy(&id).into_owned());
-    let closes =
-        !connection.exchange.head.keep_alive || connection.exchange.head.framing != Framing::None;
+    let closes = connection.exchange.head.framing != Framing::None;
     connection.link.consume(identified.received.head_bytes);
     let Some(models) = collect(connection, &plan, identified.caller).await else {
         return Next::Drop;
@@ -46,6 +45,7 @@ pub async fn serve(connection: &mut Connection, identified: &Identified) -> Next
         let id = wanted.unwrap_or_default();
         let Some((name, owner)) = models.iter().find(|(name, _)| *name == id) else {
             let refusal = Refusal::new(Reason::ModelNotFound, "no route serves this model");
+            let refusal = if closes { refusal.closing() } else { refusal };
             return connection.refuse(&identified.received.trace, &refusal).await;
         };
         openai::model_object(&mut body, &ModelEntry { id: name, created: 0, owned_by: owner });

@@ -123,6 +123,26 @@ impl Transformed {
         if self.governed.is_rewritten { &self.governed.body } else { self.admitted.raw_body() }
     }
 
+    /// Lends the buffer with the body to forward, to be sent from where it lies.
+    pub fn lend_body(&mut self) -> (Vec<u8>, Range<usize>) {
+        if self.governed.is_rewritten {
+            let body = std::mem::take(&mut self.governed.body);
+            let range = 0..body.len();
+            (body, range)
+        } else {
+            (std::mem::take(&mut self.admitted.buffer), self.admitted.body.clone())
+        }
+    }
+
+    /// Takes the lent buffer back.
+    pub fn return_body(&mut self, buffer: Vec<u8>) {
+        if self.governed.is_rewritten {
+            self.governed.body = buffer;
+        } else {
+            self.admitted.buffer = buffer;
+        }
+    }
+
     /// What answers say of the decision.
     pub fn governance<'a>(&'a self, recorded: &Recorded, response: Verdict) -> Governance<'a> {
         Governance {

@@ -77,7 +77,8 @@ impl Tally {
         }
         self.any = true;
         self.end = at.end;
-        if matches!(term.concept, Concept::Rules | Concept::SystemPrompt | Concept::Secret) {
+        let anchors = [Concept::Rules, Concept::SystemPrompt, Concept::WeakPrompt, Concept::Secret];
+        if anchors.contains(&term.concept) {
             self.anchor(text, at.start);
         }
         let end = u32::try_from(at.end).unwrap_or(u32::MAX);
@@ -195,7 +196,12 @@ fn sigmoid(sum: i32) -> u8 {
 
 /// Whether a negation in front turns a verb round: "never reveal", "do not ignore".
 fn turned_round(text: &Text<'_>, concept: Concept, at: usize) -> bool {
-    if !matches!(concept, Concept::Override | Concept::Reveal) {
+    if concept == Concept::SystemPrompt {
+        // "A system prompt" is any, not the one of this conversation.
+        let before = text.slice(at.saturating_sub(3)..at);
+        return before.ends_with(b" a ") || before.ends_with(b"an ") || before == b"A ";
+    }
+    if !matches!(concept, Concept::Override | Concept::Reveal | Concept::Extract) {
         return false;
     }
     let before = text.slice(at.saturating_sub(NEGATION_BYTES)..at);

@@ -51,7 +51,7 @@ fn a_child_that_is_killed_is_started_again() {
         node.wait_until(|node| node.child_if_any(name).is_some_and(|new| new != old));
         node.wait_until_ready();
     }
-    assert_eq!(node.request(), Ok(requests), "sequences go on over every restart");
+    assert_eq!(node.request(), Ok(2 * requests), "sequences go on over every restart");
     node.terminate();
     assert!(node.wait().success());
     let verified = node.command(&["audit", "verify", &node.audit_folder()]);
@@ -74,7 +74,7 @@ fn without_the_supervisor_the_children_drain_and_end() {
     // Another one takes the state folder over.
     let mut next = node.again();
     next.wait_until_ready();
-    assert_eq!(next.request(), Ok(0));
+    assert_eq!(next.request(), Ok(0), "a new ring");
     next.terminate();
     assert!(next.wait().success());
 }

@@ -72,14 +72,14 @@ async function completions() {
 }
 
 async function embeddings() {
-  const packed = await client.embeddings.create({ model: "mock-embedding", input: ["one", "two"] });
+  const packed = await client.embeddings.create({ model: "text-embedding-3-small", input: ["one", "two"] });
   assert.deepEqual(
     packed.data.map((entry) => entry.index),
     [0, 1],
   );
   assert.equal(typeof packed.data[0].embedding[0], "number");
   const floats = await client.embeddings.create({
-    model: "mock-embedding",
+    model: "text-embedding-3-small",
     input: "one",
     encoding_format: "float",
     dimensions: 8,

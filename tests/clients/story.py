@@ -76,11 +76,11 @@ def completions(client):
 
 def embeddings(client):
     # The client asks for base64 unless it is told otherwise.
-    packed = client.embeddings.create(model="mock-embedding", input=["one", "two"])
+    packed = client.embeddings.create(model="text-embedding-3-small", input=["one", "two"])
     assert [e.index for e in packed.data] == [0, 1]
     assert all(isinstance(value, float) for value in packed.data[0].embedding)
     floats = client.embeddings.create(
-        model="mock-embedding", input="one", encoding_format="float", dimensions=8
+        model="text-embedding-3-small", input="one", encoding_format="float", dimensions=8
     )
     assert len(floats.data[0].embedding) == 8
     done("embeddings")

@@ -4,7 +4,7 @@ use super::send::upstream_refusal;
 use super::{Begun, Failure, Outcome};
 use crate::answer::{Reply, UpstreamHead};
 use crate::audit::Recorded;
-use crate::conn::{Connection, Next};
+use crate::conn::{Connection, InFlight, Next};
 use crate::govern::commit;
 use crate::link::{LinkError, unless_left};
 use crate::refusal::Refusal;
@@ -28,7 +28,7 @@ pub(super) async fn answer(
     begun: Begun,
 ) -> Result<Next, Failure> {
     let body_us = connection.worker.clock.micros();
-    let body = read_body(connection, transformed, begun).await?;
+    let (body, _held) = read_body(connection, transformed, begun).await?;
     outcome.upstream_us += connection.worker.clock.micros().saturating_sub(body_us);
     let status = connection.exchange.response_head.status;
     let plan = Rc::clone(transformed.admitted.plan());
@@ -90,14 +90,16 @@ async fn read_body(
     connection: &mut Connection,
     transformed: &Transformed,
     begun: Begun,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<(Vec<u8>, InFlight), Failure> {
     let limits = &transformed.admitted.plan().plan.snapshot.limits;
     let Begun { mut lease, framing, keeps_alive, .. } = begun;
     let mut body = std::mem::take(&mut connection.exchange.decoded);
     body.clear();
+    let mut held = InFlight::new(&connection.worker);
     let mut decoder = BodyDecoder::for_response(framing, limits.response_bytes);
-    let Some(link) = lease.link() else { return Ok(body) };
+    let Some(link) = lease.link() else { return Ok((body, held)) };
     loop {
+        held.grow(body.len() as u64, limits.in_flight_bytes).map_err(Failure::Refused)?;
         let decoded = decoder.decode(link.received(), &mut body).map_err(|error| {
             let reason = match error {
                 sluice_wire::http1::BodyError::TooLarge { .. } => Reason::UpstreamTooLarge,
@@ -122,7 +124,7 @@ async fn read_body(
             }
             Err(error) => {
                 if error == LinkError::Closed && decoder.finish().is_ok() {
-                    return Ok(body);
+                    return Ok((body, held));
                 }
                 return Err(Failure::Refused(upstream_refusal(
                     transformed,
@@ -135,7 +137,7 @@ async fn read_body(
     if keeps_alive {
         lease.keep();
     }
-    Ok(body)
+    Ok((body, held))
 }
 
 /// Inspects, decides and rewrites the answer into the connection's `answered`.
@@ -217,8 +219,7 @@ async fn send(
         allow: None,
         upstream: Some(UpstreamHead { head: &head, bytes: &bytes }),
     };
-    let closes = !connection.exchange.head.keep_alive;
-    let next = connection.reply(&reply, closes).await;
+    let next = connection.reply(&reply, false).await;
     connection.exchange.response_head = head;
     connection.exchange.upstream_head = bytes;
     connection.worker.counters.add(Counter::SentBytes, body.len() as u64);

@@ -41,7 +41,7 @@ const INFORMATIONAL_MAX: usize = 8;
 /// closed before it answered anything is replaced by a new one, once.
 pub(super) async fn exchange(
     connection: &mut Connection,
-    transformed: &Transformed,
+    transformed: &mut Transformed,
 ) -> Result<Begun, Failure> {
     let mut fresh = false;
     loop {
@@ -108,7 +108,7 @@ async fn lease(
 
 async fn try_once(
     connection: &mut Connection,
-    transformed: &Transformed,
+    transformed: &mut Transformed,
     lease: &mut Lease,
 ) -> Result<(), Tried> {
     let Some(link) = lease.link() else { return Err(Tried::Stale) };
@@ -116,22 +116,24 @@ async fn try_once(
     let clock = connection.worker.clock;
     link.watch().kill_at(clock.millis() + limit_ms);
     let message = build(link.outgoing(), transformed, connection).map_err(Tried::Failed)?;
-    let body = transformed.body();
-    let separate = (body.len() > COPY_BYTES).then(|| body.to_vec());
+    let separate = (transformed.body().len() > COPY_BYTES).then(|| transformed.lend_body());
     let sending = async {
-        link.send(message).await?;
-        match separate {
-            Some(body) => {
-                let end = body.len();
-                link.send_part(body, 0, end).await.0
+        let sent = link.send(message).await;
+        match (sent, separate) {
+            (Ok(()), Some((buffer, body))) => {
+                let (sent, buffer) = link.send_part(buffer, body.start, body.end).await;
+                (sent, Some(buffer))
             }
-            None => Ok(()),
+            (sent, separate) => (sent, separate.map(|(buffer, _)| buffer)),
         }
     };
     let sent = unless_left(&mut connection.link, sending).await;
     // An upstream may answer and close before it read everything: then the answer is there to be
     // read although sending failed.
-    let sent = sent.ok_or(Tried::Failed(Failure::ClientLeft))?;
+    let (sent, lent) = sent.ok_or(Tried::Failed(Failure::ClientLeft))?;
+    if let Some(buffer) = lent {
+        transformed.return_body(buffer);
+    }
     link.watch().wake_at(clock.millis() + limit_ms);
     let head = read_head(connection, transformed, link).await;
     match (head, sent) {

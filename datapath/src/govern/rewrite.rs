@@ -62,26 +62,30 @@ impl Rewriter {
         document: &Document,
         body: &[u8],
         texts: &'v [Text],
-        pieces: impl Fn(&'v Text) -> &'v [NodeId],
+        pieces_of: impl Fn(&'v Text) -> &'v [NodeId],
         findings: &[Finding],
         out: &mut Governed,
     ) {
         out.findings = findings.len() as u64;
         let enforced = !out.is_observed();
+        let path = |pieces: &[NodeId]| {
+            let path = document.path(pieces.first().copied().unwrap_or_default());
+            let found = findings.iter().filter_map(|finding| texts.get(finding.text as usize));
+            without_keys(document, path, found.flat_map(&pieces_of))
+        };
         for finding in findings {
             let verdict = out.decision.of(finding.class);
             let Some(text) = texts.get(finding.text as usize) else { continue };
-            let pieces = pieces(text);
+            let pieces = pieces_of(text);
             if verdict == Verdict::Block && out.block_path.is_empty() {
-                let first = pieces.first().copied().unwrap_or_default();
-                out.block_path = document.path(first);
+                out.block_path = path(pieces);
             }
             if !enforced || !verdict.rewrites() || out.verdict == Verdict::Block {
                 continue;
             }
             let place = Place { document, body, nested_json: text.nested_json, pieces };
             if self.rewrite(&place, finding, verdict).is_err() {
-                out.block_path = document.path(pieces.first().copied().unwrap_or_default());
+                out.block_path = path(pieces);
                 out.verdict = Verdict::Block;
                 out.decision.verdict = Verdict::Block;
                 if let Some(action) =
@@ -164,6 +168,22 @@ impl Rewriter {
         out.is_rewritten = true;
         Ok(())
     }
+}
+
+/// `path`, cut where it would show a key in which something was found: that key is content.
+fn without_keys<'p>(
+    document: &Document,
+    mut path: String,
+    found: impl Iterator<Item = &'p NodeId>,
+) -> String {
+    let keys = found.filter(|piece| document.kind(**piece) == Kind::Key);
+    for key in keys.filter_map(|key| document.text_str(*key)) {
+        if let Some(at) = path.find(key) {
+            path.truncate(at);
+            path.truncate(path.trim_end_matches('.').len());
+        }
+    }
+    path
 }
 
 /// The finding lies where nothing can be replaced.

@@ -130,7 +130,9 @@ fn stands_alone(text: &Text<'_>, group: &Group, from: usize, to: usize) -> bool 
     // `a716-446655440000`: the end of a UUID or of a hash.
     let glue = text.before(first.start);
     let beyond = text.before(first.start.wrapping_sub(1));
-    if matches!(glue, b'-' | b'.' | b'_') && (beyond.is_ascii_alphanumeric()) && single {
+    if glue == b'+'
+        || matches!(glue, b'-' | b'.' | b'_') && (beyond.is_ascii_alphanumeric()) && single
+    {
         return false;
     }
     let next = text.byte(last.end);

@@ -162,7 +162,9 @@ fn national(text: &Text<'_>, group: &Group, from: usize) -> Option<(usize, u8)> 
         digits += run.len();
         to += 1;
     }
+    let decimal = first.len() == 1 && runs.get(from + 1).is_some_and(|run| run.gap == Gap::Dot);
     if digits < 7
+        || decimal
         || is_date_or_address(runs.get(from..to)?)
         || !distinct_enough(group.number(from, to))
     {

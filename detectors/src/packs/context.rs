@@ -51,12 +51,46 @@ pub(crate) fn of_word(word: &[u8]) -> Words {
     lower.copy_from_slice(word);
     lower.make_ascii_lowercase();
     let lower = &*lower;
-    WORDS
-        .binary_search_by(|(word, _)| word.as_bytes().cmp(lower))
-        .ok()
-        .and_then(|index| WORDS.get(index))
-        .map_or(Words::default(), |(_, words)| *words)
+    match WORDS.binary_search_by(|(word, _)| word.as_bytes().cmp(lower)) {
+        Ok(index) => WORDS.get(index).map_or(Words::default(), |(_, words)| *words),
+        Err(_) => of_part(lower),
+    }
 }
+
+/// The meaning of a word by how it begins, or, in scripts without spaces, how it ends.
+fn of_part(word: &[u8]) -> Words {
+    if let [.., 0xEF, 0xBC, 0x9A] = word {
+        // U+FF1A, the full-width colon.
+        return of_part(word.get(..word.len() - 3).unwrap_or(&[]));
+    }
+    if STEMS.iter().any(|stem| word.starts_with(stem.as_bytes())) {
+        return DIAL;
+    }
+    ENDINGS
+        .iter()
+        .find(|(end, _)| word.ends_with(end.as_bytes()))
+        .map_or(Words::default(), |row| row.1)
+}
+
+/// How words for a telephone begin, whatever follows.
+const STEMS: &[&str] = &["telefon", "téléphon", "teléfon", "телефон"];
+
+/// How words end in scripts without spaces.
+const ENDINGS: &[(&str, Words)] = &[
+    ("電話", DIAL),
+    ("电话", DIAL),
+    ("手机", DIAL),
+    ("手機", DIAL),
+    ("携帯", DIAL),
+    ("号码", PHONE),
+    ("番号", PHONE),
+    ("전화", DIAL),
+    ("휴대폰", DIAL),
+    ("卡号", CARD),
+    ("信用卡", CARD),
+    ("カード", CARD),
+    ("카드", CARD),
+];
 
 /// The meanings of a JSON key: of its words, however they are joined.
 pub(crate) fn of_key(key: &str) -> Words {
@@ -113,6 +147,7 @@ static WORDS: &[(&str, Words)] = &[
     ("desk", PHONE),
     ("dial", DIAL),
     ("epoch", OTHER),
+    ("erreichbar", DIAL),
     ("faks", DIAL),
     ("fax", DIAL),
     ("gsm", DIAL),
@@ -120,7 +155,6 @@ static WORDS: &[(&str, Words)] = &[
     ("handynummer", DIAL),
     ("hotline", DIAL),
     ("iban", BANK),
-    ("id", OTHER),
     ("imei", OTHER),
     ("invoice", OTHER),
     ("isbn", OTHER),
@@ -143,6 +177,9 @@ static WORDS: &[(&str, Words)] = &[
     ("movil", DIAL),
     ("móvil", DIAL),
     ("npi", OTHER),
+    ("numero", PHONE),
+    ("nummer", PHONE),
+    ("numéro", PHONE),
     ("office", PHONE),
     ("order", OTHER),
     ("part", OTHER),

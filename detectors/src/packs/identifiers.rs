@@ -39,8 +39,7 @@ pub(crate) static ISSUERS: &[Issuer] = &[
     issuer(6011, 6011, 4, lengths(16, 19)),       // Discover
     issuer(644, 649, 3, lengths(16, 19)),         // Discover
     issuer(65, 65, 2, lengths(16, 19)),           // Discover, RuPay, Troy, Verve
-    issuer(300, 305, 3, lengths(14, 19)),         // Diners Club
-    issuer(3095, 3095, 4, lengths(14, 19)),       // Diners Club
+    issuer(300, 309, 3, lengths(14, 19)),         // Diners Club; 306 to 308 of old
     issuer(36, 36, 2, lengths(14, 19)),           // Diners Club
     issuer(38, 39, 2, lengths(14, 19)),           // Diners Club
     issuer(3528, 3589, 4, lengths(16, 19)),       // JCB

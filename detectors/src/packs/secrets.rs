@@ -125,8 +125,8 @@ pub(crate) static TOKENS: &[Token] = &[
     checked(token("sk-", Class::SECRET_OPENAI, Alnum, 48, 48), Check::Holds("T3BlbkFJ")),
     token("sk-or-v1-", Class::SECRET_GENERIC, Hex, 64, 64),
     token("sk-", Class::SECRET_GENERIC, Alnum, 32, 64),
-    token("hf_", Class::SECRET_HUGGINGFACE, Alnum, 34, 40),
-    token("api_org_", Class::SECRET_HUGGINGFACE, Alnum, 34, 40),
+    token("hf_", Class::SECRET_HUGGINGFACE, Alnum, 34, 34),
+    token("api_org_", Class::SECRET_HUGGINGFACE, Alnum, 34, 34),
     checked(token("npm_", Class::SECRET_NPM, Alnum, 36, 36), Check::Crc62),
     token("pypi-AgEI", Class::SECRET_PYPI, Url, 50, 500),
     token("SG.", Class::SECRET_SENDGRID, Dotted, 66, 66),
@@ -300,6 +300,8 @@ pub(crate) enum Structure {
     AzureClient,
     /// A Telegram bot token, by its middle.
     Telegram,
+    /// A user and a password in front of a host in brackets, as `MySQL` drivers take them.
+    Dsn,
     /// A file of an htpasswd kind.
     CryptHash,
 }
@@ -321,6 +323,8 @@ pub(crate) static STRUCTURES: &[(&str, bool, Structure)] = &[
     ("8Q~", false, Structure::AzureClient),
     ("7Q~", false, Structure::AzureClient),
     (":AA", false, Structure::Telegram),
+    ("@tcp(", false, Structure::Dsn),
+    ("@unix(", false, Structure::Dsn),
     (":$2", false, Structure::CryptHash),
     (":$apr1$", false, Structure::CryptHash),
 ];

@@ -63,7 +63,7 @@ pub(crate) fn named(text: &Text<'_>, at: Range<usize>, out: &mut impl FnMut(Hit)
 
 /// Looks at a long run of characters: is there a name of a key in front?
 pub(crate) fn run(text: &Text<'_>, span: Range<usize>, out: &mut impl FnMut(Hit)) {
-    if let Some(hit) = twilio(text, &span) {
+    if let Some(hit) = twilio(text, &span).or_else(|| discord(text, &span)) {
         out(hit);
         return;
     }
@@ -131,6 +131,7 @@ fn judge(value: &[u8], kind: Named, given: Given, span: Range<usize>) -> Option<
         }
         (Named::Password, Given::Quoted) => {
             value.len() >= 4
+                && !value::is_name(value)
                 && !value::is_code(value)
                 && (value.len() >= 6 || value::is_mixed(value))
         }
@@ -236,6 +237,24 @@ static ABOUT: &[&str] = &[
     "version",
 ];
 
+/// A bot's id in base64, six characters and 27 to 38 more, with full stops between.
+fn discord(text: &Text<'_>, span: &Range<usize>) -> Option<Hit> {
+    let is = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let first = matches!(text.byte(span.start), b'M' | b'N' | b'O');
+    if !first || !(23..=28).contains(&span.len()) || text.byte(span.end) != b'.' {
+        return None;
+    }
+    let middle = text.run(span.end + 1, 8, is);
+    let end = text.run(middle + 1, 40, is);
+    let form = middle - span.end == 7 && text.byte(middle) == b'.';
+    (form && (27..=38).contains(&(end - middle - 1))).then(|| Hit {
+        class: Class::SECRET_DISCORD,
+        confidence: 92,
+        layer: Layer::Lexical,
+        span: span.start..end,
+    })
+}
+
 /// What a part of a name says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Part {
@@ -251,7 +270,6 @@ enum Part {
 static PARTS: &[(&str, Part)] = &[
     ("aside", Part::Other),
     ("auth", Part::Key),
-    ("author", Part::Other),
     ("authority", Part::Other),
     ("bearer", Part::Key),
     ("bypass", Part::Other),
@@ -413,12 +431,21 @@ fn value_after(text: &Text<'_>, at: usize, name: usize) -> Option<(Range<usize>,
             return (text.byte(end) == b'<').then_some((place..end, Given::Quoted));
         }
         (b',' | b'(', _) => {
+            // `setenv("NAME", "value")`: a variable's name, not any word in a list.
+            if text.slice(name..at).iter().any(u8::is_ascii_lowercase) {
+                return None;
+            }
             place = gap + 1;
             Given::Said
         }
         // U+FF1A
         (0xEF, 0xBC) if text.byte(gap + 2) == 0x9A => {
             place = gap + 3;
+            Given::Assigned
+        }
+        // A line of .netrc: `login NAME password VALUE`.
+        _ if gap > place && is_netrc(text, name) => {
+            place = gap;
             Given::Assigned
         }
         _ if option && gap > place => {
@@ -431,6 +458,9 @@ fn value_after(text: &Text<'_>, at: usize, name: usize) -> Option<(Range<usize>,
         }
     };
     place = text.run(place, 8, |byte| matches!(byte, b' ' | b'\t' | b'*'));
+    if text.starts_with(place, "\u{a0}".as_bytes()) {
+        place += 2;
+    }
     // `password: str = "..."`.
     let word = text.run(place, 24, |byte| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'&' | b'?' | b'<' | b'>')
@@ -450,6 +480,12 @@ fn value_after(text: &Text<'_>, at: usize, name: usize) -> Option<(Range<usize>,
         }
         Some((place..unquoted_end(text, place), given))
     })
+}
+
+/// Whether "login" stands shortly before, as in a file of that kind.
+fn is_netrc(text: &Text<'_>, name: usize) -> bool {
+    let before = text.slice(name.saturating_sub(80)..name);
+    memchr::memmem::find(before, b"login ").is_some()
 }
 
 /// The place after "is", "ist", ... that leads to a value.
@@ -526,6 +562,12 @@ fn name_before(text: &Text<'_>, at: usize) -> Option<Range<usize>> {
     let quote = back(at, 3, |byte| matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b'('));
     let space = back(quote, 6, |byte| matches!(byte, b' ' | b'\t'));
     let operator = back(space, 3, |byte| matches!(byte, b'=' | b':' | b'>' | b'(' | b',' | b'|'));
+    if text.slice(operator..space) == b"," && text.byte(operator) == b',' {
+        let close = back(operator, 2, |byte| matches!(byte, b'"' | b'\''));
+        let start = back(close, NAME_BYTES_MAX, is_name);
+        let variable = !text.slice(start..close).iter().any(u8::is_ascii_lowercase);
+        return (variable && start < close).then_some(start..close);
+    }
     let option = operator == space && space < quote;
     if operator == space && !option {
         return None;
@@ -541,9 +583,12 @@ fn name_before(text: &Text<'_>, at: usize) -> Option<Range<usize>> {
         close = back(start, 4, |byte| matches!(byte, b' ' | b':' | b'&'));
         start = back(close, NAME_BYTES_MAX, is_name);
     }
-    // Without an operator only an option of a command line names its value.
-    let dashes = text.byte(start) == b'-' || text.before(start) == b'-';
-    (start < close && (!option || dashes)).then_some(start..close)
+    // Without an operator an option of a command line names its value, or a word that is no part
+    // of a sentence: `SECRET 9f86...`.
+    let bare = text.byte(start) == b'-'
+        || text.before(start) == b'-'
+        || !text.slice(start..close).iter().any(u8::is_ascii_lowercase);
+    (start < close && (!option || bare)).then_some(start..close)
 }
 
 #[cfg(test)]

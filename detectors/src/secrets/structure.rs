@@ -36,6 +36,7 @@ pub(crate) fn structure(
         Structure::AzureSignature => azure_signature(text, at),
         Structure::AzureClient => azure_client(text, at),
         Structure::Telegram => telegram(text, at),
+        Structure::Dsn => dsn(text, at),
         Structure::CryptHash => crypt(text, at),
     };
     if let Some(hit) = hit {
@@ -241,8 +242,8 @@ fn basic(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
 
 /// `curl -u user:password`.
 fn user_option(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
-    let line = text.run_back(at.start, 200, |byte| byte != b'\n');
-    let command = text.slice(line..at.start);
+    // The command may stand some lines above.
+    let command = text.slice(at.start.saturating_sub(300)..at.start);
     if !["curl", "wget", "http", "lftp", "smbclient", "rclone"]
         .iter()
         .any(|name| memchr::memmem::find(command, name.as_bytes()).is_some())
@@ -355,6 +356,18 @@ fn telegram(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
     let digits = at.start - start;
     ((5..=16).contains(&digits) && end - at.end == 33 && distinct(text.slice(at.end..end)) >= 10)
         .then(|| lexical(Class::SECRET_TELEGRAM, 95, start..end))
+}
+
+/// `user:password@tcp(host)`: the user and the password.
+fn dsn(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
+    let start = text.run_back(at.start, 160, |byte| {
+        byte > b' ' && !matches!(byte, b'"' | b'\'' | b'`' | b'=' | b'<' | b'>')
+    });
+    let pair = text.slice(start..at.start);
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    let password = pair.get(colon + 1..)?;
+    (colon > 0 && password.len() >= 3 && !value::is_placeholder(password) && !is_generic(password))
+        .then(|| Hit::validated(Class::SECRET_CONNECTION_STRING, 92, start..at.start))
 }
 
 /// `user:$2y$10$...`: a password hash that can be attacked offline.

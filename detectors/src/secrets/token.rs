@@ -34,7 +34,8 @@ pub(crate) fn token(text: &Text<'_>, rule: u16, prefix: Range<usize>, out: &mut 
         end -= 1;
     }
     let body = text.slice(prefix.end..end);
-    if body.len() < usize::from(rule.shortest) || is_patterned(body) {
+    let fixed = rule.shortest == rule.longest;
+    if body.len() < usize::from(rule.shortest) || is_patterned(body) || !fixed && is_word(body) {
         return;
     }
     let (confidence, layer) = match rule.check {
@@ -88,6 +89,11 @@ fn is_patterned(body: &[u8]) -> bool {
     let word =
         !body.iter().any(u8::is_ascii_digit) && !body.iter().skip(1).any(u8::is_ascii_uppercase);
     word || distinct(body) < few || value::is_placeholder(body)
+}
+
+/// No digit, and capitals in front at most.
+fn is_word(body: &[u8]) -> bool {
+    !body.iter().any(u8::is_ascii_digit) && !body.iter().skip(1).any(u8::is_ascii_uppercase)
 }
 
 fn has_checksum(body: &[u8]) -> bool {

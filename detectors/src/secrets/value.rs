@@ -7,6 +7,10 @@ static PLACEHOLDERS: &[&str] = &[
     "...",
     "***",
     "changeme",
+    "environ",
+    "getenv",
+    "import.meta",
+    "process.env",
     "change_me",
     "change-me",
     "change_it",
@@ -139,6 +143,7 @@ fn longest_repeat(value: &[u8]) -> usize {
 /// Whether `value` reads as code: a call, a lookup, a dotted name.
 pub(super) fn is_code(value: &[u8]) -> bool {
     let has = |byte: u8| value.contains(&byte);
+    let value = value.strip_suffix(b"!").unwrap_or(value);
     let dotted = has(b'.')
         && value.split(|byte| *byte == b'.').all(|part| {
             part.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
@@ -163,6 +168,16 @@ pub(super) fn is_mixed(value: &[u8]) -> bool {
         })
     });
     letter && (digit || sign) || upper && lower && value.len() >= 8 && !is_camel(value)
+}
+
+/// Whether `value` is a name in code or a description: words joined by `_`, or letters that say
+/// what they stand for.
+pub(super) fn is_name(value: &[u8]) -> bool {
+    let letters = value.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
+    let says = |word: &str| {
+        value.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    letters && (value.contains(&b'_') || says("pass") || says("secret") || says("token"))
 }
 
 /// Words joined by capitals, as names in code are.
@@ -218,6 +233,10 @@ mod tests {
     fn placeholders_and_code_are_told_from_values() {
         for value in [
             "changeme",
+            "environ",
+            "getenv",
+            "import.meta",
+            "process.env",
             "<your-key>",
             "${DB_PASSWORD}",
             "xxxxxxxx",

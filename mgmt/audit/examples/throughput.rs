@@ -92,7 +92,10 @@ fn measured(
         stats.uring.load(Relaxed)
     );
     let per_record = cpu.as_nanos() / u128::from(records.max(1));
-    println!("writer's CPU {cpu:.2?}: {per_record} ns a record; lag {} us", stats.lag_us.load(Relaxed));
+    println!(
+        "writer's CPU {cpu:.2?}: {per_record} ns a record; lag {} us",
+        stats.lag_us.load(Relaxed)
+    );
     let began = Instant::now();
     let report = verify(&options.directory, None, Some(&options.heads_directory))?;
     println!("{report}\nverified in {:.2?}", began.elapsed());

@@ -96,7 +96,9 @@ impl Group {
     ) -> Result<(), AuditError> {
         let records =
             encode_dictionary(self.origin(boot), names).map_err(|_long| AuditError::TooLong)?;
-        records.iter().for_each(|record| self.push(record));
+        for record in &records {
+            self.push(record);
+        }
         Ok(())
     }
 

@@ -49,10 +49,8 @@ pub struct Rows {
 
 /// Reads the rows of the log in `directory`, naming principals by `principals` (opaque id to
 /// name).
-pub fn list(
-    directory: &Path,
-    principals: Option<HashMap<u64, String>>,
-) -> Result<Rows, ListError> {
+#[expect(clippy::implicit_hasher, reason = "callers read the map from a file of ours")]
+pub fn list(directory: &Path, principals: Option<HashMap<u64, String>>) -> Result<Rows, ListError> {
     let segments = segment::segments(directory)
         .map_err(|source| ListError::Read { path: directory.to_path_buf(), source })?;
     Ok(Rows {

@@ -45,8 +45,6 @@ pub(crate) fn segments(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 pub(crate) enum Step<'a> {
     /// A record and the chain hash behind it.
     Record {
-        /// Where the record starts.
-        offset: u64,
         /// The record.
         record: &'a [u8],
         /// The hash behind it.
@@ -116,7 +114,7 @@ impl<R: Read> SegmentReader<R> {
         };
         self.start += entry;
         self.offset += entry as u64;
-        Ok(Step::Record { offset, record, hash: *hash })
+        Ok(Step::Record { record, hash: *hash })
     }
 
     /// Reads on until at least `wanted` bytes are there, or the file ends.

@@ -148,7 +148,8 @@ fn read_head(
     let note = match std::fs::read(path) {
         Ok(note) => note,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let detail = format!("the signed head `{name}` is missing: a cut tail could not be seen");
+            let detail =
+                format!("the signed head `{name}` is missing: a cut tail could not be seen");
             report.add(problem(ProblemKind::HeadMissing, detail));
             return Ok(None);
         }
@@ -163,7 +164,11 @@ fn read_head(
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").ok();
+        text
+    })
 }
 
 #[cfg(test)]

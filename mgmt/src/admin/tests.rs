@@ -29,7 +29,10 @@ fn probes_see_the_node_get_ready() {
         assert!(answer.contains("the data path is not connected"), "{answer}");
         sender.send_replace(ready_view());
         let answer = ask(&vitals, b"GET /readyz HTTP/1.1\r\n\r\n").await;
-        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"problems\":[]"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"problems\":[]"),
+            "{answer}"
+        );
         let answer = ask(&vitals, b"GET /metrics HTTP/1.0\r\n\r\n").await;
         assert!(answer.contains("\nsluice_ready 1\n"));
         let answer = ask(&vitals, b"GET /status HTTP/1.1\r\n\r\n").await;

@@ -13,8 +13,8 @@ Made by `sluice reference`; a test fails where this page is out of date.
 Without a file Sluice listens on 127.0.0.1:8080, has its management port on 127.0.0.1:8081 and its
 state in `./sluice-state`, and sends every model to the built-in echo. `sluice check --config FILE`
 checks a file and says what it does; `SIGHUP` and `sluice reload` take it, or refuse it whole.
-Paths in the file are from the folder that the file is in. Addresses, `state` and `workers` are
-taken at start; everything else at a reload too.
+Paths in the file are from the folder that the file is in. Listening addresses, `state`, `workers`,
+`[admin]` and `[audit]` are taken at start; everything else at a reload too.
 
 ## Policy sets
 

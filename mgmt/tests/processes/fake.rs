@@ -1,11 +1,11 @@
-//! A data path that takes snapshots, and records one decision for each connection.
+//! A data path that takes snapshots, and records a decision and an outcome for each connection.
 
 use crate::ipc::blocking::{Arrived, receive_frame, send_frame};
 use crate::ipc::{Frame, FrameReader, IpcError, claim_inherited};
 use sluice_contract::control::{Applied, Hello, Kind, Prepared, Refused, SUPERVISOR_FD};
 use sluice_contract::decision::Decision;
 use sluice_contract::facts::Facts;
-use sluice_contract::record::{DecisionFixed, DecisionRecord, Origin, RecordBuffer};
+use sluice_contract::record::{DecisionFixed, DecisionRecord, Origin, OutcomeFixed, OutcomeRecord, RecordBuffer};
 use sluice_contract::ring::{Producer, Ring, Wake};
 use sluice_contract::snapshot::{Secrets, Snapshot};
 use std::fs::OpenOptions;
@@ -131,10 +131,8 @@ fn serve(listener: &TcpListener, ring: Ring, boot: u64, audit_wake: &OwnedFd, mu
         let fixed = DecisionFixed::ZERO;
         let record = DecisionRecord { fixed, facts: &facts, decision: &decision, groups: &[] };
         record.encode(&origin, &mut buffer).unwrap();
-        producer.reserve(1).unwrap();
-        if producer.push(buffer.bytes(), true).unwrap() == Wake::Yes {
-            nix::unistd::write(audit_wake, &1u64.to_le_bytes()).unwrap();
-        }
+        producer.reserve(2).unwrap();
+        push(&mut producer, &buffer, true, audit_wake);
         loop {
             producer.ask_for_wake();
             if producer.is_durable(sequence) {
@@ -142,7 +140,51 @@ fn serve(listener: &TcpListener, ring: Ring, boot: u64, audit_wake: &OwnedFd, mu
             }
             wake.read_exact(&mut [0]).unwrap();
         }
+        let origin = Origin { sequence: sequence + 1, ..origin };
+        let fixed = OutcomeFixed { decision: sequence, ..outcome() };
+        let record = OutcomeRecord { fixed, facts: &facts, decision: &decision };
+        record.encode(&origin, &mut buffer).unwrap();
+        push(&mut producer, &buffer, false, audit_wake);
         // The client may have left.
         stream.write_all(sequence.to_string().as_bytes()).ok();
+    }
+}
+
+fn push(producer: &mut Producer, buffer: &RecordBuffer, waits: bool, audit_wake: &OwnedFd) {
+    if producer.push(buffer.bytes(), waits).unwrap() == Wake::Yes {
+        nix::unistd::write(audit_wake, &1u64.to_le_bytes()).unwrap();
+    }
+}
+
+fn outcome() -> OutcomeFixed {
+    OutcomeFixed {
+        response_received: [0; 32],
+        response_released: [0; 32],
+        decision: 0,
+        target: 0,
+        cost_micros: 0,
+        response_bytes: 0,
+        prompt_tokens: 0,
+        completion_tokens: 0,
+        cached_tokens: 0,
+        total_us: 0,
+        decided_us: 0,
+        audit_wait_us: 0,
+        first_byte_us: 0,
+        text_bytes: 0,
+        texts: 0,
+        fact_flags: 0,
+        status: 200,
+        upstream_status: 0,
+        flags: 0,
+        scores: [0; 16],
+        end: 0,
+        verdict: 0,
+        decided: 0,
+        attempts: 1,
+        classes: 0,
+        policies: 0,
+        reason: 0,
+        reserved: 0,
     }
 }

@@ -69,8 +69,7 @@ impl Joiner {
         let mut open: Vec<DecisionView> =
             self.workers.drain().flat_map(|(_, open)| open.decisions.into_values()).collect();
         open.sort_by_key(|decision| decision.header.time_ns);
-        self.unanswered
-            .extend(open.iter().map(|decision| Row::new(decision, None, &self.names)));
+        self.unanswered.extend(open.iter().map(|decision| Row::new(decision, None, &self.names)));
     }
 
     fn decided(&mut self, header: &Header, decision: DecisionView) {
@@ -84,8 +83,7 @@ impl Joiner {
         if open.decisions.len() > OPEN_MAX {
             lost.extend(open.decisions.pop_first());
         }
-        self.unanswered
-            .extend(lost.values().map(|decision| Row::new(decision, None, &self.names)));
+        self.unanswered.extend(lost.values().map(|decision| Row::new(decision, None, &self.names)));
     }
 
     fn answered(&mut self, header: &Header, outcome: &OutcomeView) -> Option<Row> {

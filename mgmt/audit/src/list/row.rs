@@ -6,7 +6,9 @@ use sluice_contract::class::Class;
 use sluice_contract::decision::Verdict;
 use sluice_contract::ids::SnapshotHash;
 use sluice_contract::reason::Reason;
-use sluice_contract::record::{ClassEntry, DecisionFixed, DecisionView, End, OutcomeFixed, OutcomeView};
+use sluice_contract::record::{
+    ClassEntry, DecisionFixed, DecisionView, End, OutcomeFixed, OutcomeView,
+};
 use std::collections::{BTreeMap, HashMap};
 
 /// A decision and its outcome, joined. Fields of the outcome are null where none came.

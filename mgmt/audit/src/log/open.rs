@@ -53,8 +53,7 @@ pub(crate) fn open(
     let key = key::load_or_create(&options.key_file)?;
     remove_unfinished(storage, directory)?;
     let boot = random()?;
-    let segments =
-        segment::segments(directory).map_err(AuditError::file("read", directory))?;
+    let segments = segment::segments(directory).map_err(AuditError::file("read", directory))?;
     let Some((number, path)) = segments.last() else {
         return create(storage, options, key, boot, time_ns, lock);
     };
@@ -321,7 +320,9 @@ fn learn(
     }
     if header.kind == Kind::Dictionary as u16 {
         let read = DictionaryView::decode(record).map(|view| view.names).unwrap_or_default();
-        read.into_iter().for_each(|(_, name)| names.add(name));
+        for (_, name) in read {
+            names.add(name);
+        }
         return;
     }
     let Ok((_, notice)) = Notice::decode(record) else { return };

@@ -178,7 +178,10 @@ impl fmt::Display for Report {
         }
         for (count, text) in [
             (self.unprotected, "records behind the signed head, unprotected until the next one"),
-            (self.torn_tail_bytes, "bytes at the end are no whole record: a write under way or cut"),
+            (
+                self.torn_tail_bytes,
+                "bytes at the end are no whole record: a write under way or cut",
+            ),
             (self.discarded, "invalid records of workers were passed over, as notices say"),
             (self.half_written, "half-written slots after a kill, reused without loss"),
             (self.before_log, "records of rings are older than this log, as notices say"),

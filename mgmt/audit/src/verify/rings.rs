@@ -39,14 +39,10 @@ pub(super) struct Misplaced {
     pub detail: String,
 }
 
-fn misplaced(kind: ProblemKind, detail: String) -> Option<Misplaced> {
-    Some(Misplaced { kind, detail })
-}
-
 /// All rings of a log.
 #[derive(Default)]
 pub(super) struct Rings {
-    rings: HashMap<u64, Ring>,
+    by_number: HashMap<u64, Ring>,
     pub discarded: u64,
     pub half_written: u64,
     pub before_log: u64,
@@ -56,7 +52,7 @@ pub(super) struct Rings {
 impl Rings {
     /// Decisions without an outcome.
     pub fn unanswered(&self) -> u64 {
-        self.unanswered + self.rings.values().map(|ring| ring.open.len() as u64).sum::<u64>()
+        self.unanswered + self.by_number.values().map(|ring| ring.open.len() as u64).sum::<u64>()
     }
 
     /// Takes the next record of the log.
@@ -82,7 +78,7 @@ impl Rings {
 
     /// Checks that the record follows the one before it in its ring.
     fn follow(&mut self, header: &Header) -> Option<Misplaced> {
-        let ring = self.rings.entry(header.ring).or_insert_with(|| Ring::new(header.worker, 0));
+        let ring = self.by_number.entry(header.ring).or_insert_with(|| Ring::new(header.worker, 0));
         if ring.boot != header.boot {
             // The worker's process is another: what was open before gets no outcome any more.
             ring.boot = header.boot;
@@ -97,26 +93,26 @@ impl Rings {
                 "ring {number:016x} belongs to worker {}, not to {}",
                 ring.worker, header.worker
             );
-            return misplaced(ProblemKind::Ring, detail);
+            return Some(Misplaced { kind: ProblemKind::Ring, detail });
         }
         match sequence.cmp(&expected) {
             std::cmp::Ordering::Equal => None,
-            std::cmp::Ordering::Greater => misplaced(
-                ProblemKind::Gap,
-                format!("records {expected} to {} of ring {number:016x} are missing", sequence - 1),
-            ),
+            std::cmp::Ordering::Greater => {
+                let last = sequence - 1;
+                let detail =
+                    format!("records {expected} to {last} of ring {number:016x} are missing");
+                Some(Misplaced { kind: ProblemKind::Gap, detail })
+            }
             std::cmp::Ordering::Less => {
                 ring.next = expected;
-                misplaced(
-                    ProblemKind::Duplicate,
-                    format!("ring {number:016x} is at {expected}, not at {sequence}"),
-                )
+                let detail = format!("ring {number:016x} is at {expected}, not at {sequence}");
+                Some(Misplaced { kind: ProblemKind::Duplicate, detail })
             }
         }
     }
 
     fn decision(&mut self, header: &Header) {
-        let Some(ring) = self.rings.get_mut(&header.ring) else { return };
+        let Some(ring) = self.by_number.get_mut(&header.ring) else { return };
         ring.open.insert(header.sequence);
         if ring.open.len() > OPEN_MAX
             && let Some(oldest) = ring.open.pop_first()
@@ -127,7 +123,7 @@ impl Rings {
     }
 
     fn outcome(&mut self, header: &Header, decision: u64) -> Option<Misplaced> {
-        let ring = self.rings.get_mut(&header.ring)?;
+        let ring = self.by_number.get_mut(&header.ring)?;
         if ring.open.remove(&decision) || ring.is_skipped(decision) {
             return None;
         }
@@ -136,7 +132,7 @@ impl Rings {
             return None;
         }
         let detail = format!("outcome of decision {decision}, which is not open in its ring");
-        misplaced(ProblemKind::Outcome, detail)
+        Some(Misplaced { kind: ProblemKind::Outcome, detail })
     }
 
     fn notice(
@@ -147,7 +143,7 @@ impl Rings {
         about: RingNotice,
     ) -> Option<Misplaced> {
         let worker = u16::try_from(worker).unwrap_or(MANAGEMENT);
-        let ring = self.rings.entry(number).or_insert_with(|| Ring::new(worker, 0));
+        let ring = self.by_number.entry(number).or_insert_with(|| Ring::new(worker, 0));
         let expected = ring.next;
         match about {
             RingNotice::HalfWritten { count } => {
@@ -161,7 +157,7 @@ impl Rings {
                     ring.skipped.remove(0);
                 }
                 ring.skipped.push((position, ring.next));
-                self.expect(number, expected, position)
+                Self::expect(number, expected, position)
             }
             RingNotice::Ended => {
                 ring.next = position;
@@ -174,20 +170,20 @@ impl Rings {
                      in the log",
                     position.saturating_sub(1)
                 );
-                misplaced(ProblemKind::Lost, detail)
+                Some(Misplaced { kind: ProblemKind::Lost, detail })
             }
             RingNotice::Position => {
                 ring.next = position;
-                self.expect(number, expected, position)
+                Self::expect(number, expected, position)
             }
         }
     }
 
-    fn expect(&self, number: u64, expected: u64, position: u64) -> Option<Misplaced> {
+    fn expect(number: u64, expected: u64, position: u64) -> Option<Misplaced> {
         if expected == position {
             return None;
         }
         let detail = format!("ring {number:016x} is at {expected}, the notice says {position}");
-        misplaced(ProblemKind::Gap, detail)
+        Some(Misplaced { kind: ProblemKind::Gap, detail })
     }
 }

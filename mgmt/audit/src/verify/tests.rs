@@ -1,7 +1,7 @@
 use super::*;
 use crate::segment;
-use crate::testing::{Hand, Place, Worker, hand};
 use crate::storage::PlainStorage;
+use crate::testing::{Hand, Place, Worker, hand};
 use crate::writer::Command;
 use std::fs;
 
@@ -35,8 +35,11 @@ fn records(place: &Place) -> Vec<(PathBuf, u64, u64)> {
     let mut records = Vec::new();
     for path in paths(place) {
         let mut reader = segment::SegmentReader::new(File::open(&path).unwrap());
-        while let segment::Step::Record { offset, record, .. } = reader.next().unwrap() {
-            records.push((path.clone(), offset, offset + record.len() as u64 + 32));
+        let mut offset = 0;
+        while let segment::Step::Record { record, .. } = reader.next().unwrap() {
+            let end = offset + record.len() as u64 + 32;
+            records.push((path.clone(), offset, end));
+            offset = end;
         }
     }
     records
@@ -118,10 +121,8 @@ fn a_cut_at_every_byte_is_found() {
         fs::write(&last, &whole[..length]).unwrap();
         let report = place.verify();
         let left = ends.iter().filter(|end| **end <= length as u64).count();
-        let named = report
-            .problems
-            .iter()
-            .any(|problem| problem.record == Some((before + left) as u64));
+        let named =
+            report.problems.iter().any(|problem| problem.record == Some((before + left) as u64));
         assert!(!report.ok && named, "{length}: {report}");
     }
     fs::remove_file(&last).unwrap();
@@ -281,7 +282,9 @@ proptest::proptest! {
         record.extend_from_slice(&length.to_le_bytes());
         record.extend_from_slice(&worker.to_le_bytes());
         record.extend_from_slice(&[0; 2]);
-        words.iter().for_each(|word| record.extend_from_slice(&word.to_le_bytes()));
+        for word in &words {
+            record.extend_from_slice(&word.to_le_bytes());
+        }
         bytes.extend_from_slice(&record);
         bytes.extend_from_slice(&crate::chain::next(&chain, &record));
         fs::write(&path, bytes).unwrap();

@@ -237,13 +237,7 @@ impl<'a> Walk<'a> {
         self.report.before_log = self.rings.before_log;
     }
 
-    fn bad(
-        &mut self,
-        place: &Place<'_>,
-        header: Option<&Header>,
-        kind: ProblemKind,
-        detail: &str,
-    ) {
+    fn bad(&mut self, place: &Place<'_>, header: Option<&Header>, kind: ProblemKind, detail: &str) {
         self.report.add(Problem {
             kind,
             segment: Some(place.segment.to_owned()),

@@ -250,8 +250,8 @@ fn lists_fit(kind: u16, record: &[u8]) -> bool {
             size_of::<DecisionFixed>() + 8 * lists
         }
         Some(Kind::Outcome) => {
-            let lists = byte(offset_of!(OutcomeFixed, classes))
-                + byte(offset_of!(OutcomeFixed, policies));
+            let lists =
+                byte(offset_of!(OutcomeFixed, classes)) + byte(offset_of!(OutcomeFixed, policies));
             size_of::<OutcomeFixed>() + 8 * lists
         }
         Some(Kind::Refusals) => {

@@ -43,10 +43,9 @@ impl Room {
         }
         self.looked = Some(now);
         // A file system that does not tell is found full by writing.
-        let suffices = storage
-            .free_bytes(&self.directory)
-            .is_ok_and(|free| free >= self.free_bytes_min)
-            || self.free_bytes_min == 0;
+        let suffices =
+            storage.free_bytes(&self.directory).is_ok_and(|free| free >= self.free_bytes_min)
+                || self.free_bytes_min == 0;
         suffices && (self.is_held || self.hold().is_ok())
     }
 

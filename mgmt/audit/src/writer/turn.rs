@@ -237,7 +237,9 @@ impl<S: Storage> Writer<S> {
     fn settle(&mut self, commands: usize) {
         for command in self.pending.drain(..commands) {
             if let Command::Names(names) = command {
-                names.into_iter().for_each(|name| self.log.state.names.add(name));
+                for name in names {
+                    self.log.state.names.add(name);
+                }
             }
         }
     }
@@ -282,9 +284,7 @@ impl<S: Storage> Writer<S> {
     async fn has_room(&mut self) -> bool {
         let now = Instant::now();
         match &self.stall {
-            Some(Trouble::DiskFull) => {
-                self.room.is_back(&self.log.storage, now)
-            }
+            Some(Trouble::DiskFull) => self.room.is_back(&self.log.storage, now),
             Some(_) => true,
             None if self.room.suffices(&self.log.storage, now) => true,
             None => {

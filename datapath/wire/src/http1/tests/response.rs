@@ -159,7 +159,7 @@ fn what_is_not_passed_on() {
     }
     assert!(is_hop_by_hop(b"Cookie", b"close, COOKIE ,x"));
     assert!(!is_hop_by_hop(b"Cookie", b"cookies"));
-    let lines: String = hop.iter().map(|name| format!("{name}: chunked\r\n")).collect();
+    let lines = format!("{}: chunked\r\n", hop.join(": chunked\r\n"));
     let text = head(&format!("{lines}A: b\r\nB: c\r\nConnection: b\r\n"));
     let (_, out) = parse(text.as_bytes()).unwrap();
     let passed: Vec<&[u8]> =

@@ -134,7 +134,8 @@ fn a_log_that_was_cut_or_rolled_back_is_refused() {
 fn a_log_without_head_or_of_another_key_is_refused() {
     let (place, workers, _) = half_signed();
     let outside = fs::read_dir(place.heads()).unwrap().next().unwrap().unwrap().path();
-    let (inside, key) = (place.directory().join("head"), place.folder.path().join("keys/audit.key"));
+    let (inside, key) =
+        (place.directory().join("head"), place.folder.path().join("keys/audit.key"));
     let head = fs::read(&inside).unwrap();
     fs::remove_file(&inside).unwrap();
     assert!(open_again(&place).is_ok(), "the copy outside vouches for it");

@@ -2,7 +2,7 @@ use crate::testing::{Place, Worker, hand};
 use crate::verify::ProblemKind;
 use crate::writer::testing::Next;
 use proptest::prelude::*;
-use sluice_contract::record::{NoticeCode, Notice};
+use sluice_contract::record::{Notice, NoticeCode};
 use sluice_contract::ring::ConsumerSide;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -182,11 +182,7 @@ fn an_impossible_mark_is_refused() {
     let map = sluice_contract::ring_map::SharedMap::open(&workers[0].fd).unwrap();
     map.atomic_u64(256).unwrap().store(u64::MAX, Relaxed);
     let rings = workers.iter().map(Worker::ring).collect();
-    let opened = crate::testing::Hand::open(
-        crate::storage::PlainStorage,
-        &place.options(),
-        rings,
-    );
+    let opened = crate::testing::Hand::open(crate::storage::PlainStorage, &place.options(), rings);
     assert!(matches!(opened, Err(crate::error::AuditError::RingMark { worker: 0 })));
     drop(ConsumerSide::attach(workers[0].ring(), 0));
 }
