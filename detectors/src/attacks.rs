@@ -28,6 +28,22 @@ static SIGMOID: [u8; 65] = [
     99, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100,
 ];
 
+/// The patterns that end with each concept, one bit each.
+static ENDING: [u64; CONCEPTS] = ending();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks it")]
+const fn ending() -> [u64; CONCEPTS] {
+    let mut table = [0; CONCEPTS];
+    let mut number = 0;
+    while number < PATTERNS.len() {
+        if let Some(concept) = PATTERNS[number].concepts.last() {
+            table[*concept as usize] |= 1 << number;
+        }
+        number += 1;
+    }
+    table
+}
+
 /// What the terms of one text add up to. Reusable.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
@@ -39,6 +55,8 @@ pub(crate) struct Tally {
     met: u64,
     /// Where the last term ended.
     end: usize,
+    /// Everyday words before this offset were looked for.
+    read: usize,
     /// Injection, jailbreak and prompt leak of this passage, in sixteenths of a logit.
     sums: [i32; 3],
     /// The worst passage of each so far.
@@ -49,7 +67,16 @@ pub(crate) struct Tally {
 impl Default for Tally {
     fn default() -> Self {
         let worst = [i32::MIN; 3];
-        Tally { last: [0; CONCEPTS], seen: 0, met: 0, end: 0, sums: [0; 3], worst, any: false }
+        Tally {
+            last: [0; CONCEPTS],
+            seen: 0,
+            met: 0,
+            end: 0,
+            read: 0,
+            sums: [0; 3],
+            worst,
+            any: false,
+        }
     }
 }
 
@@ -92,7 +119,9 @@ impl Tally {
 
     /// Takes the everyday words in front of an anchor.
     fn anchor(&mut self, text: &Text<'_>, at: usize) {
-        let mut end = at.saturating_sub(ANCHOR_BYTES).max(text.start());
+        // What was gone through for the anchor before is not gone through again.
+        let mut end = at.saturating_sub(ANCHOR_BYTES).max(text.start()).max(self.read);
+        self.read = at.max(self.read);
         for word in text.slice(end..at).split(|byte| !byte.is_ascii_alphabetic()) {
             let start = end;
             end = start + word.len();
@@ -111,10 +140,12 @@ impl Tally {
 
     /// Adds the patterns that end with `concept`, which ends at `end`.
     fn meet(&mut self, concept: Concept, end: u32) {
-        for (number, pattern) in PATTERNS.iter().enumerate() {
-            if pattern.concepts.last() != Some(&concept) || self.met >> number & 1 == 1 {
-                continue;
-            }
+        let ending = ENDING.get(concept as usize).copied().unwrap_or(0);
+        let mut open = ending & !self.met;
+        while open != 0 {
+            let number = open.trailing_zeros();
+            open &= open - 1;
+            let Some(pattern) = PATTERNS.get(number as usize) else { continue };
             let mut before = 0;
             let ordered = pattern.concepts.iter().all(|part| {
                 let last = self.last.get(*part as usize).copied().unwrap_or(0);
@@ -205,20 +236,20 @@ fn turned_round(text: &Text<'_>, concept: Concept, at: usize) -> bool {
         return false;
     }
     let before = text.slice(at.saturating_sub(NEGATION_BYTES)..at);
-    // Only within the sentence.
-    let start = before
-        .iter()
-        .rposition(|byte| matches!(byte, b'.' | b'!' | b'?' | b'\n' | b';' | b':'))
-        .map_or(0, |at| at + 1);
-    let before = before.get(start..).unwrap_or(&[]);
-    ["not ", "n't ", "never ", "nicht ", "cannot ", "avoid ", "jamais ", "nunca ", "\u{2019}t "]
-        .iter()
-        .any(|word| contains(before, word.as_bytes()))
+    let sentence =
+        before.iter().rposition(|byte| matches!(byte, b'.' | b'!' | b'?' | b'\n' | b';' | b':'));
+    let before = before.get(sentence.map_or(0, |at| at + 1)..).unwrap_or(&[]);
+    before.split(u8::is_ascii_whitespace).any(|word| {
+        NEGATIONS.iter().any(|negation| word.eq_ignore_ascii_case(negation))
+            || word
+                .get(word.len().saturating_sub(2)..)
+                .is_some_and(|end| end == b"'t" || end == b"\x99t")
+    })
 }
 
-fn contains(hay: &[u8], needle: &[u8]) -> bool {
-    hay.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
-}
+/// Words that turn a verb round. Those in `n't` are known by their end.
+const NEGATIONS: &[&[u8]] =
+    &[b"not", b"never", b"nicht", b"cannot", b"avoid", b"jamais", b"nunca", b"nie", b"nooit"];
 
 #[cfg(test)]
 mod tests {

@@ -88,12 +88,14 @@ fn look(text: &Text<'_>, group: &Group, out: &mut impl FnMut(Hit)) {
     if group.digits() < DIGITS_MIN {
         return;
     }
-    let mut taken = group.start();
-    card::find(text, group, &mut |hit: Hit| {
-        taken = hit.span.end;
-        out(hit);
-    });
-    if taken == group.start() {
+    let mut is_card = false;
+    if group.digits() >= card::DIGITS_MIN {
+        card::find(text, group, &mut |hit: Hit| {
+            is_card = true;
+            out(hit);
+        });
+    }
+    if !is_card {
         if let Some(hit) = ssn::find(text, group) {
             out(hit);
         } else {

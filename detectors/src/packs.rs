@@ -3,6 +3,7 @@
 pub(crate) mod attacks;
 pub(crate) mod context;
 pub(crate) mod identifiers;
+pub(crate) mod parts;
 pub(crate) mod secrets;
 
 /// What a literal of the database stands for. The numbers are places in the pack's own table.

@@ -36,7 +36,7 @@ const CHUNK_BLOCKS: usize = 64;
 const MATCHES_MIN: usize = 256;
 
 /// Bytes of text for each further literal match. Denser text sets [`Flags::OVERFLOW`].
-const MATCH_BYTES: usize = 8;
+const MATCH_BYTES: usize = 16;
 
 /// Findings before resolution that are kept; more set [`Flags::OVERFLOW`].
 const RAW_FINDINGS_MAX: usize = 2 * FINDINGS_MAX;
@@ -183,6 +183,8 @@ fn literals(
     out: &mut impl FnMut(Hit),
 ) -> Scores {
     tally.begin();
+    // What lies within something that was found is not looked at again.
+    let mut done = 0;
     for found in matches {
         let Some(row) = pack.row(found.rule) else { continue };
         let end = found.end as usize;
@@ -193,8 +195,15 @@ fn literals(
         }
         match row.meaning {
             Meaning::Token(rule) => secrets::token(text, rule, start..end, out),
-            Meaning::Name(_) => secrets::named(text, start..end, out),
-            Meaning::Structure(kind) => secrets::structure(text, kind, start..end, out),
+            Meaning::Name(_) | Meaning::Structure(_) if start < done => {}
+            Meaning::Name(_) => secrets::named(text, start..end, &mut |hit| {
+                done = hit.span.end;
+                out(hit);
+            }),
+            Meaning::Structure(kind) => secrets::structure(text, kind, start..end, &mut |hit| {
+                done = hit.span.end;
+                out(hit);
+            }),
             Meaning::Term(term) => tally.add(text, term, start..end),
         }
     }

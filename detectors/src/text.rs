@@ -96,8 +96,22 @@ impl<'a> Text<'a> {
     }
 
     /// Whether no word goes on across `at`: a seam, or not a letter or digit on both sides.
+    /// Characters of three bytes and more end a word: signs, pictures, and scripts without spaces.
+    #[inline]
     pub(crate) fn is_boundary(&self, at: usize) -> bool {
-        !(is_word(self.before(at)) && is_word(self.byte(at))) || self.is_seam(at)
+        let (before, after) = (self.before(at), self.byte(at));
+        if !is_word(before) || !is_word(after) {
+            return true;
+        }
+        let wide = |lead: u8| lead == 0xC2 || lead >= 0xE2;
+        let parted = before >= 0x80 && wide(self.lead_before(at)) || after >= 0x80 && wide(after);
+        parted || self.is_seam(at)
+    }
+
+    /// The leading byte of the character before `at`.
+    fn lead_before(&self, at: usize) -> u8 {
+        let start = self.run_back(at, 3, |byte| (0x80..0xC0).contains(&byte));
+        self.before(start)
     }
 
     /// What the words before `at`, and the enclosing key, say of what stands there.
@@ -158,5 +172,17 @@ mod tests {
         assert!(text.is_boundary(3));
         assert_eq!(text.seam_in(0..6), Some(3));
         assert_eq!(text.seam_in(3..6), None);
+    }
+
+    #[test]
+    fn signs_and_scripts_without_spaces_end_a_word() {
+        for (word, parted) in
+            [("号4", true), ("“4", true), ("é4", false), ("ж4", false), ("\u{a0}4", true)]
+        {
+            let text = Text::new(word.as_bytes(), 0..word.len(), &[], "");
+            assert_eq!(text.is_boundary(word.len() - 1), parted, "{word}");
+        }
+        let text = Text::new("4，".as_bytes(), 0..4, &[], "");
+        assert!(text.is_boundary(1));
     }
 }

@@ -29,8 +29,8 @@ pub use policies::Policies;
 pub use problem::{Problem, Problems, Severity, show};
 pub use reason::Reason;
 pub use reference::page as reference;
-pub use routes::{NODE_SET, Route};
-pub use server::{Admin, Audit, Listener, Material, Token};
+pub use routes::Route;
+pub use server::{Admin, Audit, Listener};
 pub use upstreams::Upstream;
 
 use crate::cli::options::RunOptions;

@@ -29,7 +29,7 @@ use crate::publish::{self, Built};
 use crate::supervise::{EXIT_CONFIGURATION, harden};
 use crate::{admin, banner};
 use control::Control;
-use node::{Event, Node, Surroundings};
+use node::{Node, Surroundings};
 use sluice_audit::AuditError;
 use sluice_audit::writer::{Command as Write, Handle};
 use sluice_contract::control::Kind;

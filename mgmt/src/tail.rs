@@ -13,6 +13,7 @@ mod line;
 
 pub use line::paint;
 
+use crate::manage::vitals::Counts;
 use line::line;
 use sluice_audit::list::{Joiner, Row};
 use sluice_audit::writer::Observer;
@@ -50,8 +51,8 @@ struct Shared {
     terminal_open: AtomicBool,
     /// Requests that the terminal did not show since it was told last.
     left_out: AtomicU64,
-    /// Records that were dropped, as the queue was full.
-    dropped: AtomicU64,
+    /// Where dropped records are counted.
+    counts: Arc<Counts>,
     /// What names stand for, on its way to the tail's thread.
     names: Mutex<Names>,
 }
@@ -66,14 +67,14 @@ struct Names {
 pub type Terminal = Box<dyn Write + Send>;
 
 /// Starts the tail's thread. The observer is for the audit writer; the thread ends with it.
-pub fn start(terminal: Option<Terminal>) -> io::Result<(Tail, Observer)> {
+pub fn start(terminal: Option<Terminal>, counts: Arc<Counts>) -> io::Result<(Tail, Observer)> {
     let shared = Arc::new(Shared {
         text: broadcast::Sender::new(READER_LINES),
         json: broadcast::Sender::new(READER_LINES),
         readers: AtomicUsize::new(0),
         terminal_open: AtomicBool::new(terminal.is_some()),
         left_out: AtomicU64::new(0),
-        dropped: AtomicU64::new(0),
+        counts,
         names: Mutex::default(),
     });
     let has_terminal = terminal.is_some();
@@ -104,7 +105,7 @@ fn observer(shared: Arc<Shared>, records: SyncSender<Box<[u8]>>, has_terminal: b
             return;
         }
         if records.try_send(record.into()).is_err() {
-            shared.dropped.fetch_add(1, Ordering::Relaxed);
+            shared.counts.tail_dropped.fetch_add(1, Ordering::Relaxed);
         }
     })
 }
@@ -129,11 +130,6 @@ impl Tail {
     /// Names of opaque ids.
     pub fn add_principals(&self, names: HashMap<u64, String>) {
         self.names().principals.extend(names);
-    }
-
-    /// Records that were dropped, as the tail was slow.
-    pub fn dropped(&self) -> u64 {
-        self.0.dropped.load(Ordering::Relaxed)
     }
 
     fn names(&self) -> std::sync::MutexGuard<'_, Names> {

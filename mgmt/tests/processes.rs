@@ -6,9 +6,11 @@
 //! waits for has come, or fails after a minute.
 #![cfg(test)]
 
-#[path = "../src/ipc.rs"]
+#[path = "../src"]
 #[expect(dead_code, unused_imports, reason = "the other side of the conversation uses the rest")]
-mod ipc;
+mod sluice {
+    pub mod ipc;
+}
 
 #[path = "processes/fake.rs"]
 mod fake;
@@ -16,6 +18,7 @@ mod fake;
 mod node;
 
 use node::Node;
+use sluice::ipc;
 use std::net::TcpListener;
 
 #[test]
@@ -164,8 +167,7 @@ fn keys_come_into_force_without_a_reload() {
     // Without being told: the file is watched.
     let path = node.state().join("keys.json");
     let kept = std::fs::read_to_string(&path).unwrap();
-    let revoked =
-        node.command(&["key", "revoke", "one", "--state", &node.state_text()]);
+    let revoked = node.command(&["key", "revoke", "one", "--state", &node.state_text()]);
     assert!(revoked.status.success(), "{revoked:?}");
     node.wait_until(|node| node.events("keys").last().is_some_and(|line| line == "0"));
     let other = node.state().join("keys.new");

@@ -392,7 +392,8 @@ fn attacks_are_blocked_and_told() {
 fn internal_targets_get_it_whole_and_the_log_says_so() {
     let mock = Mock::start();
     let node = Node::start(Setup::to_mock(&mock, "internal", ""));
-    let body = user(&format!("{CARD}, {SSN}, {TOKEN}"));
+    // No credential: an answer that shows one is redacted, wherever it comes from.
+    let body = user(&format!("{CARD}, {SSN}"));
     let response = node.chat(&body);
     assert_eq!(forwarded(&response), body);
     assert_eq!(response.header("x-sluice-verdict"), Some("allow"));
@@ -408,10 +409,10 @@ fn observing_changes_nothing_and_tells_what_would_have_been() {
     let body = user(&format!("It is {CARD}."));
     let response = node.chat(&body);
     assert_eq!(forwarded(&response), body);
-    assert_eq!(response.header("x-sluice-verdict"), Some("allow"));
+    assert_eq!(response.header("x-sluice-verdict"), Some("alert"));
     assert_eq!(response.header("x-sluice-would"), Some("redact"));
     let row = node.row(&response);
-    assert_eq!((&row["verdict"], &row["decided"], &row["observe"]), (&json!("allow"), &json!("redact"), &json!(true)));
+    assert_eq!((&row["verdict"], &row["decided"], &row["observe"]), (&json!("alert"), &json!("redact"), &json!(true)));
     let attack = user(ATTACK);
     let response = node.chat(&attack);
     assert_eq!(forwarded(&response), attack);
@@ -552,7 +553,7 @@ fn credentials_go_nowhere_but_where_they_belong() {
 fn every_endpoint_is_governed() {
     let mock = Mock::start();
     let rest = format!(
-        "[[upstream]]\nname = \"mock\"\nurl = \"http://{}/mode/echo-body\"\ntrust = \"external\"\n{}",
+        "[[upstream]]\nname = \"mock\"\nurl = \"http://{}/mode/mock-echo-body\"\ntrust = \"external\"\n{}",
         mock.address,
         Setup::route("mock", "")
     );

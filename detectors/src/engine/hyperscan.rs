@@ -31,7 +31,7 @@ pub(crate) struct Literal {
 }
 
 /// Literals of one part at most.
-const PART_LITERALS: usize = 420;
+const PART_LITERALS: usize = 440;
 
 /// The short literal of every part, and its number, which no literal has.
 const SHORT: (&[u8], u32) = (b"\x01\x02", u32::MAX >> 1);

@@ -12,8 +12,11 @@ use crate::packs::identifiers::{ISSUERS, Issuer};
 use crate::text::Text;
 use sluice_contract::class::Class;
 
-/// Digits of the shortest and the longest card number.
-const CARD_DIGITS: std::ops::RangeInclusive<usize> = 12..=19;
+/// Digits of the shortest card number.
+pub(super) const DIGITS_MIN: usize = 12;
+
+/// Digits of the longest card number.
+const DIGITS_MAX: usize = 19;
 
 /// Finds every card number in a group.
 pub(crate) fn find(text: &Text<'_>, group: &Group, out: &mut impl FnMut(Hit)) {
@@ -37,13 +40,13 @@ pub(crate) fn find(text: &Text<'_>, group: &Group, out: &mut impl FnMut(Hit)) {
 
 fn check(text: &Text<'_>, group: &Group, from: usize, to: usize) -> Option<Hit> {
     let digits = group.number(from, to);
-    if !CARD_DIGITS.contains(&digits.len()) {
+    if !(DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) {
         return None;
     }
-    let issuer = issuer(digits)?;
     if !luhn(digits) {
         return None;
     }
+    let issuer = issuer(digits)?;
     let runs = group.runs().get(from..to)?;
     let span = runs.first()?.start..runs.last()?.end;
     if !stands_alone(text, group, from, to) {
@@ -84,9 +87,10 @@ fn bare(digits: &[u8], issuer: &Issuer, words: Words) -> Option<u8> {
 }
 
 fn issuer(digits: &[u8]) -> Option<&'static Issuer> {
+    const POWERS: [u32; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    let lead = digits.get(..6)?.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
     ISSUERS.iter().find(|issuer| {
-        let lead = digits.get(..usize::from(issuer.digits)).unwrap_or(&[]);
-        let value = lead.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+        let value = lead / POWERS.get(usize::from(issuer.digits)).copied().unwrap_or(1);
         (issuer.from..=issuer.to).contains(&value) && issuer.lengths >> digits.len() & 1 == 1
     })
 }

@@ -34,16 +34,20 @@ pub(crate) struct Run {
     pub(crate) start: usize,
     /// Offset after its last digit.
     pub(crate) end: usize,
-    /// Place of its first digit among the group's digits.
-    pub(crate) first: usize,
     /// What stands before it; of no meaning for the first run.
     pub(crate) gap: Gap,
+    /// Place of its first digit among the group's digits.
+    first: u8,
 }
 
 impl Run {
     /// Digits of the run.
     pub(crate) fn len(&self) -> usize {
         self.end - self.start
+    }
+
+    fn first(&self) -> usize {
+        usize::from(self.first)
     }
 }
 
@@ -60,7 +64,7 @@ pub(crate) struct Group {
 impl Group {
     /// Reads the group whose first digit is at `at`, up to `limit`.
     pub(crate) fn read(text: &Text<'_>, at: usize, limit: usize) -> Group {
-        let none = Run { start: at, end: at, first: 0, gap: Gap::Mixed };
+        let none = Run { start: at, end: at, gap: Gap::Mixed, first: 0 };
         let mut group =
             Group { runs: [none; RUNS_MAX], count: 0, number: [0; DIGITS_MAX], digits: 0, end: at };
         let limit = limit.min(text.end());
@@ -78,7 +82,8 @@ impl Group {
             };
             place.copy_from_slice(digits);
             if let Some(run) = group.runs.get_mut(group.count) {
-                *run = Run { start, end, first: group.digits, gap };
+                let first = u8::try_from(group.digits).unwrap_or(u8::MAX);
+                *run = Run { start, end, gap, first };
             }
             group.count += 1;
             group.digits += digits.len();
@@ -108,7 +113,7 @@ impl Group {
         else {
             return &[];
         };
-        self.number.get(first.first..last.first + last.len()).unwrap_or(&[])
+        self.number.get(first.first()..last.first() + last.len()).unwrap_or(&[])
     }
 
     /// Offset of the first digit.

@@ -15,6 +15,8 @@ use sluice_contract::class::Class;
 pub(crate) fn find(text: &Text<'_>, group: &Group, out: &mut impl FnMut(Hit)) {
     let runs = group.runs();
     let mut from = 0;
+    // Where a number of no form of its own may begin: at the group's start, and after another.
+    let mut open = 0;
     while let Some(first) = runs.get(from) {
         let plus = plus_before(text, first.start);
         let found = if let Some(start) = plus {
@@ -23,7 +25,7 @@ pub(crate) fn find(text: &Text<'_>, group: &Group, out: &mut impl FnMut(Hit)) {
             american(text, group, from)
                 .or_else(|| long_prefix(text, group, from))
                 .or_else(|| pairs(group, from))
-                .or_else(|| national(text, group, from))
+                .or_else(|| (from == open).then(|| national(text, group, from))?)
                 .map(|(to, confidence)| (open_bracket(text, first.start), to, confidence))
         } else {
             None
@@ -36,6 +38,7 @@ pub(crate) fn find(text: &Text<'_>, group: &Group, out: &mut impl FnMut(Hit)) {
                     out(Hit::validated(Class::PHONE, confidence, span));
                 }
                 from = to;
+                open = to;
             }
             None => from += 1,
         }
@@ -73,6 +76,9 @@ fn plus_before(text: &Text<'_>, at: usize) -> Option<usize> {
 /// country code.
 fn international(group: &Group, from: usize, skip: usize) -> Option<usize> {
     let all = group.number(from, group.runs().len()).get(skip..)?;
+    if all.first() == Some(&b'0') {
+        return None;
+    }
     let (code, shortest, longest) = (1..=3_usize).find_map(|digits| {
         let code = value(all.get(..digits)?);
         CALLING_CODES.iter().find(|row| row.0 == code).map(|row| (digits, row.1, row.2))
@@ -103,7 +109,7 @@ fn long_prefix(text: &Text<'_>, group: &Group, from: usize) -> Option<(usize, u8
     let to = international(group, from, skip)?;
     let start = group.runs().get(from)?.start;
     let named = words_near(text, group, start, to).has(Words::PHONE);
-    let spaced = to - from > 1;
+    let spaced = to - from > 1 && from == 0;
     (named || spaced).then_some((to, if named { 92 } else { 70 }))
 }
 

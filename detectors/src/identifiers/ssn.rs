@@ -11,7 +11,7 @@ use sluice_contract::class::Class;
 /// The number that the group is, if it is one.
 pub(crate) fn find(text: &Text<'_>, group: &Group) -> Option<Hit> {
     let runs = group.runs();
-    let count = runs.len();
+    let count = if group.digits() < 9 { 0 } else { runs.len() };
     (0..count).find_map(|from| {
         let dashed = runs.get(from..from + 3).and_then(|three| {
             let [area, mid, serial] = three else { return None };

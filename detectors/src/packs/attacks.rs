@@ -188,10 +188,10 @@ pub(crate) const BIAS: i32 = -72;
 
 /// Every pattern.
 pub(crate) static PATTERNS: &[Pattern] = &[
-    pattern(Score::Injection, 44, &[Override, Prior, Rules], 64),
+    pattern(Score::Injection, 52, &[Override, Prior, Rules], 64),
     pattern(Score::Injection, 60, &[Override, Rules], 64),
     pattern(Score::Injection, 80, &[Override, Everything], 40),
-    pattern(Score::Injection, 60, &[Override, SystemPrompt], 48),
+    pattern(Score::Injection, 48, &[Override, SystemPrompt], 160),
     pattern(Score::Injection, 56, &[Override, WeakPrompt], 48),
     pattern(Score::Injection, 28, &[NewTask], 0),
     pattern(Score::Injection, 26, &[Template], 0),
@@ -311,8 +311,6 @@ pub(crate) static TERMS: &[Term] = &[
     stem(Rules, "directive"),
     stem(Rules, "guideline"),
     word(Rules, "rules"),
-    word(Rules, "prompt"),
-    word(Rules, "prompts"),
     word(Rules, "restrictions"),
     stem(Rules, "constraint"),
     word(Rules, "programming"),

@@ -47,6 +47,8 @@ const WORD_BYTES_MAX: usize = 24;
 /// The meanings of one word in either case.
 pub(crate) fn of_word(word: &[u8]) -> Words {
     let mut lower = [0_u8; WORD_BYTES_MAX];
+    // In scripts without spaces a sentence is one word, and its end is what names the number.
+    let word = word.get(word.len().saturating_sub(WORD_BYTES_MAX)..).unwrap_or(word);
     let Some(lower) = lower.get_mut(..word.len()) else { return Words::default() };
     lower.copy_from_slice(word);
     lower.make_ascii_lowercase();

@@ -8,6 +8,7 @@
 use super::value;
 use crate::finding::Layer;
 use crate::identifiers::Hit;
+use crate::packs::parts::Parts;
 use crate::text::Text;
 use sluice_contract::class::Class;
 use std::ops::Range;
@@ -266,8 +267,8 @@ enum Part {
     Other,
 }
 
-/// Parts of names, in lower case, sorted.
-static PARTS: &[(&str, Part)] = &[
+/// Parts of names.
+static PARTS: Parts<Part> = Parts::new(&[
     ("aside", Part::Other),
     ("auth", Part::Key),
     ("authority", Part::Other),
@@ -275,10 +276,13 @@ static PARTS: &[(&str, Part)] = &[
     ("bypass", Part::Other),
     ("cache_key", Part::Other),
     ("cachekey", Part::Other),
+    ("classid", Part::Other),
+    ("clsid", Part::Other),
     ("compass", Part::Other),
     ("contrase", Part::Password),
     ("credential", Part::Key),
     ("foreign_key", Part::Other),
+    ("guid", Part::Other),
     ("hotkey", Part::Other),
     ("inside", Part::Other),
     ("kennwort", Part::Password),
@@ -321,46 +325,12 @@ static PARTS: &[(&str, Part)] = &[
     ("tokenizer", Part::Other),
     ("tokens", Part::Other),
     ("turkey", Part::Other),
+    ("uuid", Part::Other),
     ("wachtwoord", Part::Password),
     ("пароль", Part::Password),
     ("パスワード", Part::Password),
     ("密码", Part::Password),
-];
-
-/// Where the parts that begin with each byte begin.
-static PARTS_FROM: [u8; 257] = parts_from();
-
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks it")]
-const fn parts_from() -> [u8; 257] {
-    let mut from = [0; 257];
-    let (mut byte, mut part) = (0, 0_u8);
-    while byte < from.len() {
-        while (part as usize) < PARTS.len()
-            && (PARTS[part as usize].0.as_bytes()[0] as usize) < byte
-        {
-            part += 1;
-        }
-        from[byte] = part;
-        byte += 1;
-    }
-    from
-}
-
-/// The parts of `name` that are known.
-fn parts(name: &[u8]) -> impl Iterator<Item = Part> {
-    name.iter().enumerate().flat_map(move |(at, byte)| {
-        let first = usize::from(*byte);
-        let range = PARTS_FROM.get(first..first + 2).map_or(0..0, |ends| match ends {
-            [from, to] => usize::from(*from)..usize::from(*to),
-            _ => 0..0,
-        });
-        let rest = name.get(at..).unwrap_or(&[]);
-        let here = PARTS.get(range).unwrap_or(&[]);
-        here.iter()
-            .filter(move |(part, _)| rest.starts_with(part.as_bytes()))
-            .map(|(_, kind)| *kind)
-    })
-}
+]);
 
 /// What the value of the name is, if it is a secret.
 fn meaning(name: &[u8]) -> Option<Named> {
@@ -371,7 +341,7 @@ fn meaning(name: &[u8]) -> Option<Named> {
     lower.make_ascii_lowercase();
     let lower = &*lower;
     let mut kind = None;
-    for part in parts(lower) {
+    for part in PARTS.held_by(lower) {
         match part {
             Part::Password => kind = Some(Named::Password),
             Part::Key => kind = kind.or(Some(Named::Key)),
@@ -616,9 +586,8 @@ mod tests {
 
     #[test]
     fn parts_are_sorted() {
-        assert!(PARTS.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        assert!(PARTS.len() < 256);
-        let found: Vec<_> = parts(b"my_secret_passw").collect();
+        assert!(PARTS.rows().windows(2).all(|pair| pair[0].0 < pair[1].0));
+        let found: Vec<_> = PARTS.held_by(b"my_secret_passw").collect();
         assert_eq!(found, [Part::Key, Part::Password, Part::Password]);
     }
 

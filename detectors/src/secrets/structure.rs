@@ -69,10 +69,13 @@ fn pem(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
     }
     let body = label_end + 5;
     let rest = text.slice(body..body.saturating_add(BLOCK_BYTES_MAX));
+    // Up to the next header at most: each byte is looked at for one block only.
+    let next = memchr::memmem::find(rest, b"-----BEGIN ").unwrap_or(rest.len());
+    let rest = rest.get(..next).unwrap_or(rest);
     let footer = memchr::memmem::find(rest, b"-----END ");
     let body_end = footer.map_or_else(
         || {
-            text.run(body, BLOCK_BYTES_MAX, |byte| {
+            text.run(body, next, |byte| {
                 is_base64(byte) || matches!(byte, b'\n' | b'\r' | b' ' | b'\\' | b':' | b'-' | b',')
             })
         },
@@ -121,7 +124,6 @@ fn jwt(text: &Text<'_>, start: usize) -> Option<Hit> {
     if payload_end - header_end < 3 || text.byte(payload_end) != b'.' {
         return None;
     }
-    let end = text.run(payload_end + 1, PART_BYTES_MAX, |byte| is_url64(byte) || byte == b'.');
     let mut header = [0_u8; 384];
     let header = decoded(text.slice(start..header_end), &mut header);
     let names_algorithm = memchr::memmem::find(header, b"\"alg\"").is_some()
@@ -130,6 +132,7 @@ fn jwt(text: &Text<'_>, start: usize) -> Option<Hit> {
     if !names_algorithm {
         return None;
     }
+    let end = text.run(payload_end + 1, PART_BYTES_MAX, |byte| is_url64(byte) || byte == b'.');
     Some(Hit::validated(Class::JWT, 98, start..end))
 }
 
@@ -167,21 +170,24 @@ fn url(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
     if scheme == at.start {
         return None;
     }
-    let stop = text.run(at.end, 512, |byte| {
+    let is_part = |byte: u8| {
         byte > b' ' && !matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\') && byte != 0x7F
-    });
-    let rest = text.slice(at.end..stop);
-    // A password may hold `/` or `#`, written wrongly; a host follows the last `@` of the authority.
-    let first_path =
-        rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
-    let authority = rest.get(..first_path)?;
+    };
+    let is_authority = |byte: u8| is_part(byte) && !matches!(byte, b'/' | b'?' | b'#');
+    let stop = text.run(at.end, 256, is_authority);
+    let authority = text.slice(at.end..stop);
+    // A host follows the last `@` of the authority. A password may hold `/` or `#`, written
+    // wrongly: then one follows shortly.
     let sign = authority.iter().rposition(|byte| *byte == b'@').or_else(|| {
         let colon = authority.iter().position(|byte| *byte == b':')?;
-        let digits = authority.get(colon + 1..)?.iter().all(u8::is_ascii_digit)
-            && colon + 1 < authority.len();
-        let at = rest.iter().position(|byte| *byte == b'@')?;
-        (!digits && at > first_path && at - first_path < 48).then_some(at)
+        let port = authority.get(colon + 1..)?;
+        if !port.is_empty() && port.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let rest = text.slice(stop..text.run(stop, 48, is_part));
+        rest.iter().position(|byte| *byte == b'@').map(|sign| authority.len() + sign)
     })?;
+    let rest = text.slice(at.end..at.end + sign + 2);
     let user_info = rest.get(..sign)?;
     let host = rest.get(sign + 1)?;
     if !(host.is_ascii_alphanumeric() || matches!(host, b'[' | b'$' | b'{' | b'<' | b'%' | b'_')) {
@@ -259,7 +265,7 @@ fn user_option(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
         text.run(start, 160, |byte| byte > b' ' && !matches!(byte, b'"' | b'\''))
     };
     let pair = text.slice(start..end);
-    let colon = pair.iter().position(|byte| matches!(byte, b':' | b'%'))?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
     let password = pair.get(colon + 1..)?;
     (password.len() >= 3 && !value::is_placeholder(password) && !is_generic(password))
         .then(|| lexical(Class::PASSWORD, 88, start + colon + 1..end))

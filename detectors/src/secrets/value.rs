@@ -1,49 +1,50 @@
 //! Whether a value can be a secret: neither a placeholder nor code nor a word.
 
 use crate::checks::{distinct, entropy};
+use crate::packs::parts::Parts;
 
 /// Parts of values that stand for something to be filled in, in lower case.
-static PLACEHOLDERS: &[&str] = &[
-    "...",
-    "***",
-    "changeme",
-    "environ",
-    "getenv",
-    "import.meta",
-    "process.env",
-    "change_me",
-    "change-me",
-    "change_it",
-    "changeit",
-    "dummy",
-    "example",
-    "fixme",
-    "foobar",
-    "insert",
-    "notreal",
-    "placeholder",
-    "redacted",
-    "replace",
-    "sample",
-    "to_be_",
-    "todo",
-    "xxxx",
-    "your",
-    "<pass",
-    "<your",
-    "mysecret",
-    "my_secret",
-    "my-secret",
-    "mypassword",
-    "my_password",
-    "secret_here",
-    "token_here",
-    "key_here",
-    "goes_here",
-    "goes-here",
-    "abcdefgh",
-    "0000000000",
-];
+static PLACEHOLDERS: Parts<()> = Parts::new(&[
+    ("***", ()),
+    ("...", ()),
+    ("0000000000", ()),
+    ("<pass", ()),
+    ("<your", ()),
+    ("abcdefgh", ()),
+    ("change-me", ()),
+    ("change_it", ()),
+    ("change_me", ()),
+    ("changeit", ()),
+    ("changeme", ()),
+    ("dummy", ()),
+    ("environ", ()),
+    ("example", ()),
+    ("fixme", ()),
+    ("foobar", ()),
+    ("getenv", ()),
+    ("goes-here", ()),
+    ("goes_here", ()),
+    ("import.meta", ()),
+    ("insert", ()),
+    ("key_here", ()),
+    ("my-secret", ()),
+    ("my_password", ()),
+    ("my_secret", ()),
+    ("mypassword", ()),
+    ("mysecret", ()),
+    ("notreal", ()),
+    ("placeholder", ()),
+    ("process.env", ()),
+    ("redacted", ()),
+    ("replace", ()),
+    ("sample", ()),
+    ("secret_here", ()),
+    ("to_be_", ()),
+    ("todo", ()),
+    ("token_here", ()),
+    ("xxxx", ()),
+    ("your", ()),
+]);
 
 /// Whole values that are words of code or documents, in lower case.
 static WORDS: &[&str] = &[
@@ -52,8 +53,8 @@ static WORDS: &[&str] = &[
     "access_token",
     "admin",
     "any",
-    "apikey",
     "api_key",
+    "apikey",
     "boolean",
     "credentials",
     "default",
@@ -106,11 +107,11 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     lower.copy_from_slice(head);
     lower.make_ascii_lowercase();
     let lower = &*lower;
-    let contains = |part: &[u8]| lower.windows(part.len()).any(|window| window == part);
     let word = lower.trim_ascii_end();
     let word = word.strip_suffix(b">").or_else(|| word.strip_suffix(b")")).unwrap_or(word);
-    WORDS.iter().any(|known| known.as_bytes() == word)
-        || PLACEHOLDERS.iter().any(|part| contains(part.as_bytes()))
+    WORDS.binary_search_by(|known| known.as_bytes().cmp(word)).is_ok()
+        || PLACEHOLDERS.held_by(lower).next().is_some()
+        || lower.ends_with(b"..")
         || distinct(lower) < 3
         || is_template(value)
         || longest_repeat(lower) >= 6
@@ -119,7 +120,8 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
 /// `${VAR}`, `{{ var }}`, `<your key>`, `%(name)s`, `$VAR`, `%s`, `[name]`.
 fn is_template(value: &[u8]) -> bool {
     let has = |part: &[u8]| value.windows(part.len()).any(|window| window == part);
-    if [&b"${"[..], b"{{", b"%(", b"$(", b"<%"].into_iter().any(has) {
+    let opens = value.iter().any(|byte| matches!(byte, b'{' | b'(' | b'%'));
+    if opens && [&b"${"[..], b"{{", b"%(", b"$(", b"<%"].into_iter().any(has) {
         return true;
     }
     match value {
@@ -228,6 +230,12 @@ pub(super) fn is_random(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn placeholders_are_sorted() {
+        assert!(PLACEHOLDERS.rows().windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(WORDS.windows(2).all(|pair| pair[0] < pair[1]));
+    }
 
     #[test]
     fn placeholders_and_code_are_told_from_values() {

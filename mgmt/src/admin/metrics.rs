@@ -195,7 +195,7 @@ fn audit(page: &mut Page, vitals: &Vitals) {
 
 fn node(page: &mut Page, vitals: &Vitals, view: &View) {
     let counts = &vitals.counts;
-    let counters: [(&str, &str, &AtomicU64); 7] = [
+    let counters: [(&str, &str, &AtomicU64); 8] = [
         (
             "sluice_snapshots_applied_total",
             "Snapshots that came into force.",
@@ -219,6 +219,11 @@ fn node(page: &mut Page, vitals: &Vitals, view: &View) {
             &counts.control_refused,
         ),
         ("sluice_tail_lost_total", "Lines that readers of a tail missed.", &counts.tail_lost),
+        (
+            "sluice_tail_dropped_total",
+            "Records that the tail dropped, as it was too slow.",
+            &counts.tail_dropped,
+        ),
     ];
     for (name, help, value) in counters {
         page.single(name, "counter", help, value.load(Ordering::Relaxed));

@@ -123,7 +123,7 @@ impl Problems {
     pub fn show(&self, out: &mut dyn std::io::Write, colour: bool) -> std::io::Result<()> {
         show(&self.0, Severity::Error, out, colour)?;
         let (count, s) = (self.0.len(), if self.0.len() == 1 { "" } else { "s" });
-        writeln!(out, "{count} problem{s}; nothing was changed")
+        writeln!(out, "{count} problem{s}: the configuration is refused")
     }
 }
 
@@ -227,7 +227,7 @@ mod tests {
         let problems = Problems::of(vec![problem.clone(), problem]).unwrap();
         let mut out = Vec::new();
         problems.show(&mut out, false).unwrap();
-        let expected = "error: unknown key `wokers` in [node]\n --> s.toml:2:3\n  |\n2 |   wokers = 2\n  |   ^^^^^^\n  = help: did you mean `workers`?\n\n1 problem; nothing was changed\n";
+        let expected = "error: unknown key `wokers` in [node]\n --> s.toml:2:3\n  |\n2 |   wokers = 2\n  |   ^^^^^^\n  = help: did you mean `workers`?\n\n1 problem: the configuration is refused\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
         assert_eq!(
             problems.to_string(),

@@ -3,6 +3,7 @@
 mod cases;
 mod files;
 
+use super::routes::NODE_SET;
 use super::*;
 use sluice_contract::snapshot::{
     AuditMode, BlockAs, Credential, Enforcement, FailureMode, Trust, UpstreamKind,

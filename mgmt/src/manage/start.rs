@@ -141,7 +141,7 @@ pub fn start(config: &Config, supervisor: Supervisor) -> Result<Parts, StartErro
         consumer_wake: handover.audit_wake,
         producer_wakes: handover.workers.into_iter().map(|(_, wake)| wake).collect(),
     };
-    let (audit, log) = start_audit(config, wiring, Arc::clone(&stats))?;
+    let (audit, log) = start_audit(config, wiring, Arc::clone(&stats), Arc::clone(&counts))?;
     let (view, seen) =
         watch::channel(View { listeners: prepared.listeners.clone(), ..View::default() });
     let vitals = Arc::new(Vitals::new(to_read, stats, log, counts, seen));
@@ -152,6 +152,7 @@ fn start_audit(
     config: &Config,
     wiring: Wiring,
     stats: Arc<WriterStats>,
+    counts: Arc<Counts>,
 ) -> Result<(Audit, String), StartError> {
     let state = &config.state;
     let settings = &config.audit;
@@ -167,7 +168,8 @@ fn start_audit(
     };
     let out = io::stdout();
     let terminal = out.is_terminal().then(|| Box::new(out) as Terminal);
-    let (tail, observer) = tail::start(terminal).map_err(system("cannot start a thread"))?;
+    let (tail, observer) =
+        tail::start(terminal, counts).map_err(system("cannot start a thread"))?;
     let (writer, commands) = writer::channel(wiring.consumer_wake.as_fd())
         .map_err(system("cannot copy a descriptor"))?;
     let started = writer::start(&options, wiring, commands, observer, stats)?;

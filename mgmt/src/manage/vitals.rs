@@ -68,6 +68,8 @@ pub struct Counts {
     pub keys_applied: AtomicU64,
     /// Lines that readers of a tail missed.
     pub tail_lost: AtomicU64,
+    /// Records that the tail dropped, as it was slower than the audit writer.
+    pub tail_dropped: AtomicU64,
 }
 
 /// How the node is.

@@ -94,7 +94,7 @@ const LINE: &str = "redact payment_card×1 → echo (external) record 16 +0.3 ms
 
 #[test]
 fn readers_get_a_line_for_each_request() {
-    let (tail, mut observe) = start(None).unwrap();
+    let (tail, mut observe) = start(None, Arc::default()).unwrap();
     tail.add_names(["echo".to_owned()]);
     let (mut text, mut json) = (tail.subscribe(false), tail.subscribe(true));
     for record in request(16) {
@@ -108,20 +108,20 @@ fn readers_get_a_line_for_each_request() {
 
 #[test]
 fn nothing_is_kept_where_nobody_reads() {
-    let (tail, mut observe) = start(None).unwrap();
+    let (tail, mut observe) = start(None, Arc::default()).unwrap();
     for sequence in 0..2 * QUEUE as u64 {
         for record in request(2 * sequence) {
             observe(&record);
         }
     }
-    assert_eq!(tail.dropped(), 0);
+    assert_eq!(tail.0.counts.tail_dropped.load(Ordering::Relaxed), 0);
     drop(tail.subscribe(false));
     assert_eq!(tail.0.readers.load(Ordering::Relaxed), 0);
 }
 
 #[test]
 fn a_slow_reader_is_told_how_much_it_missed() {
-    let (tail, mut observe) = start(None).unwrap();
+    let (tail, mut observe) = start(None, Arc::default()).unwrap();
     let mut slow = tail.subscribe(false);
     let mut last = tail.subscribe(true);
     let requests = READER_LINES as u64 + 10;
@@ -140,7 +140,7 @@ fn a_slow_reader_is_told_how_much_it_missed() {
 #[test]
 fn the_terminal_shows_some_lines_and_counts_the_rest() {
     let screen = Screen::default();
-    let (tail, mut observe) = start(Some(Box::new(screen.clone()))).unwrap();
+    let (tail, mut observe) = start(Some(Box::new(screen.clone())), Arc::default()).unwrap();
     tail.add_names(["echo".to_owned()]);
     for sequence in 0..LINES_A_SECOND + 25 {
         for record in request(2 * sequence) {
@@ -169,7 +169,7 @@ fn a_terminal_that_is_gone_is_given_up() {
             Ok(())
         }
     }
-    let (tail, mut observe) = start(Some(Box::new(Gone))).unwrap();
+    let (tail, mut observe) = start(Some(Box::new(Gone)), Arc::default()).unwrap();
     for record in request(0) {
         observe(&record);
     }

@@ -5,7 +5,9 @@ use crate::ipc::{Frame, FrameReader, IpcError, claim_inherited};
 use sluice_contract::control::{Applied, Hello, Kind, Prepared, Refused, SUPERVISOR_FD};
 use sluice_contract::decision::Decision;
 use sluice_contract::facts::Facts;
-use sluice_contract::record::{DecisionFixed, DecisionRecord, Origin, OutcomeFixed, OutcomeRecord, RecordBuffer};
+use sluice_contract::record::{
+    DecisionFixed, DecisionRecord, Origin, OutcomeFixed, OutcomeRecord, RecordBuffer,
+};
 use sluice_contract::ring::{Producer, Ring, Wake};
 use sluice_contract::snapshot::{Secrets, Snapshot};
 use std::fs::OpenOptions;
@@ -107,18 +109,20 @@ fn converse(folder: &Path, socket: &UnixStream, boot: u64, workers: u16) -> Resu
         }
         tell(folder, "applied", &hash.to_string());
         tell(folder, "keys", &secrets.keys.len().to_string());
-        let applied = Applied {
-            snapshot: *hash,
-            secrets: secrets.version,
-            canaries_passed: 1,
-            canaries: 1,
-        };
+        let applied =
+            Applied { snapshot: *hash, secrets: secrets.version, canaries_passed: 1, canaries: 1 };
         send_frame(socket, Kind::Applied, &applied, &[])?;
     }
 }
 
 /// For each connection: a decision, on disk, then its sequence as the answer.
-fn serve(listener: &TcpListener, ring: Ring, boot: u64, audit_wake: &OwnedFd, mut wake: UnixStream) {
+fn serve(
+    listener: &TcpListener,
+    ring: Ring,
+    boot: u64,
+    audit_wake: &OwnedFd,
+    mut wake: UnixStream,
+) {
     let number = ring.number();
     let (mut producer, _) = Producer::attach(ring, boot);
     let mut buffer = RecordBuffer::default();

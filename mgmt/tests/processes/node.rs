@@ -46,7 +46,11 @@ impl Node {
         }
         let script = bin.join("sluice-datapath");
         let player = std::env::current_exe().unwrap();
-        let line = format!("exec '{}' --exact plays_the_data_path > '{}' 2>&1\n", player.display(), folder.path().join("player").display());
+        let line = format!(
+            "exec '{}' --exact plays_the_data_path > '{}' 2>&1\n",
+            player.display(),
+            folder.path().join("player").display()
+        );
         fs::write(&script, format!("#!/bin/sh\n{line}")).unwrap();
         fs::set_permissions(&script, Permissions::from_mode(0o700)).unwrap();
         fs::write(folder.path().join("sluice.toml"), config).unwrap();
@@ -124,13 +128,19 @@ impl Node {
     pub fn wait_until(&self, what: impl Fn(&Node) -> bool) {
         let started = Instant::now();
         while !what(self) {
-            assert!(started.elapsed() < PATIENCE, "it does not come; the node says:\n{}", self.said());
+            assert!(
+                started.elapsed() < PATIENCE,
+                "it does not come; the node says:\n{}",
+                self.said()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
     pub fn wait_until_ready(&self) {
-        self.wait_until(|node| node.asked("/readyz").is_some_and(|it| it.starts_with("HTTP/1.1 200 ")));
+        self.wait_until(|node| {
+            node.asked("/readyz").is_some_and(|it| it.starts_with("HTTP/1.1 200 "))
+        });
     }
 
     /// Asks the management port.
@@ -165,9 +175,9 @@ impl Node {
     /// Processes that the supervisor started.
     pub fn children(&self) -> Vec<u32> {
         let own = self.supervisor.id();
-        let all = fs::read_dir("/proc").unwrap().filter_map(|entry| {
-            entry.ok()?.file_name().to_str()?.parse::<u32>().ok()
-        });
+        let all = fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
         all.filter(|pid| parent(*pid) == Some(own)).collect()
     }
 

@@ -1,7 +1,7 @@
 //! Problems with what the file refers to: certificates, key files, policy folders.
 
 use super::{Node, ROUTE, VLLM};
-use crate::config::NODE_SET;
+use crate::config::routes::NODE_SET;
 use rcgen::{CertificateParams, KeyPair};
 
 const TLS: &str =
