@@ -32,6 +32,8 @@ struct Change {
 pub struct Rewriter {
     changes: Vec<Change>,
     arena: Vec<u8>,
+    /// The string that is replaced whole: findings in it go with it.
+    replaced: Option<NodeId>,
     splice: Splice,
 }
 
@@ -40,10 +42,12 @@ impl Rewriter {
     pub fn clear(&mut self) {
         self.changes.clear();
         self.arena.clear();
+        self.replaced = None;
     }
 
     /// Replaces the string `node` by `text`.
     pub fn replace_string(&mut self, document: &Document, node: NodeId, text: &str) {
+        self.replaced = Some(node);
         let Some(node) = document.node(node) else { return };
         let start = self.arena.len();
         self.arena.extend_from_slice(text.as_bytes());
@@ -118,7 +122,7 @@ impl Rewriter {
             let local = start.max(at)..end.min(at + length);
             let offset = at;
             at += length;
-            if local.start >= local.end {
+            if local.start >= local.end || self.replaced == Some(*piece) {
                 continue;
             }
             let local = local.start - offset..local.end - offset;

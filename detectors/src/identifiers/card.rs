@@ -21,6 +21,11 @@ const DIGITS_MAX: usize = 19;
 /// Finds every card number in a group.
 pub(crate) fn find(text: &Text<'_>, group: &Group, out: &mut impl FnMut(Hit)) {
     let runs = group.runs();
+    // A row of single digits longer than a card is a table, unless a word says otherwise.
+    let table = runs.len() > DIGITS_MAX && runs.iter().all(|run| run.len() == 1);
+    if table && !runs.first().is_some_and(|run| text.context(run.start).has(Words::CARD)) {
+        return;
+    }
     let mut from = 0;
     while from < runs.len() {
         // The longest first: 19 digits also hold 16 that may pass.

@@ -116,11 +116,6 @@ impl Group {
         self.number.get(first.first()..last.first() + last.len()).unwrap_or(&[])
     }
 
-    /// Offset of the first digit.
-    pub(crate) fn start(&self) -> usize {
-        self.runs().first().map_or(self.end, |run| run.start)
-    }
-
     /// Offset after the last digit.
     pub(crate) fn end(&self) -> usize {
         self.end

@@ -46,10 +46,12 @@ impl AuditCommand {
                         return ExitCode::from(EXIT_USAGE);
                     }
                 };
-                verify_log(&dir, json, key.as_ref(), heads.or_else(|| beside(&dir, "heads")))
+                let heads = heads.or_else(|| beside(&dir, "heads"));
+                verify_log(&dir, json, key.as_ref(), heads.as_deref())
             }
             AuditCommand::List { dir, principals } => {
-                list_log(&dir, principals.or_else(|| beside(&dir, "principals.json")))
+                let principals = principals.or_else(|| beside(&dir, "principals.json"));
+                list_log(&dir, principals.as_deref())
             }
         }
     }
@@ -61,13 +63,8 @@ fn beside(dir: &Path, name: &str) -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-fn verify_log(
-    dir: &Path,
-    json: bool,
-    key: Option<&VerifierKey>,
-    heads: Option<PathBuf>,
-) -> ExitCode {
-    let report = match verify::verify(dir, key, heads.as_deref()) {
+fn verify_log(dir: &Path, json: bool, key: Option<&VerifierKey>, heads: Option<&Path>) -> ExitCode {
+    let report = match verify::verify(dir, key, heads) {
         Ok(report) => report,
         Err(error) => {
             output::complain(&format!("cannot read `{}`: {error}", dir.display()));
@@ -85,8 +82,8 @@ fn verify_log(
     })
 }
 
-fn list_log(dir: &Path, principals: Option<PathBuf>) -> ExitCode {
-    let names = match principals.as_deref().map(identity::names).transpose() {
+fn list_log(dir: &Path, principals: Option<&Path>) -> ExitCode {
+    let names = match principals.map(identity::names).transpose() {
         Ok(names) => names,
         Err(error) => {
             output::complain(&error);

@@ -38,9 +38,10 @@ impl Inspect {
             }
         };
         output::print(|out| {
-            let done = match self.jsonl {
-                true => lines(&mut inspector, out),
-                false => self.show(&mut inspector, out),
+            let done = if self.jsonl {
+                lines(&mut inspector, out)
+            } else {
+                self.show(&mut inspector, out)
             };
             match done {
                 Ok(code) => Ok(code),

@@ -279,3 +279,46 @@ fn table(out: &mut dyn Write, rows: Vec<[String; 6]>) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_listed_for_people_and_for_scripts() {
+        let state = tempfile::tempdir().unwrap();
+        let list = |json| {
+            let mut out = Vec::new();
+            list(&mut out, state.path(), json).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(list(false), "no keys: anybody on this machine can call\n");
+        let new = |name: &str| NewKey { name: name.into(), ..NewKey::default() };
+        let full = NewKey {
+            user: Some("alice".into()),
+            models: vec!["gpt-*".into(), "o3".into()],
+            expires: Some(2_000),
+            ..new("first")
+        };
+        let key = identity::issue(state.path(), full, 1_000).unwrap();
+        identity::issue(state.path(), new("a longer name"), 86_400).unwrap();
+        let lines: Vec<String> = list(false).lines().map(str::to_owned).collect();
+        let digest = identity::load(state.path()).unwrap().stored()[0].fingerprint();
+        assert_eq!(
+            lines[1],
+            format!(
+                "first          {digest}  default/first/alice    gpt-*,o3  1970-01-01T00:16:40Z  \
+                 1970-01-01T00:33:20Z (expired)"
+            )
+        );
+        assert!(lines[0].starts_with("NAME           SHA-256   PRINCIPAL"), "{}", lines[0]);
+        assert!(lines[2].ends_with("*         1970-01-02T00:00:00Z  never"), "{}", lines[2]);
+        let json = list(true);
+        let first: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+        assert_eq!((&first["name"], &first["user"]), (&"first".into(), &"alice".into()));
+        assert!(!json.contains(key.as_str()) && first["sha256"].as_str().unwrap().len() == 64);
+        identity::revoke(state.path(), "first").unwrap();
+        identity::revoke(state.path(), "a longer name").unwrap();
+        assert_eq!(list(false), "no keys: nobody can call\n");
+    }
+}

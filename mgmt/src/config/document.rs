@@ -124,7 +124,7 @@ impl<'d> Fields<'d> {
 
     /// Where `name` stands, else the table.
     pub fn span_of(&self, name: &str) -> Span {
-        self.value(name).map_or_else(|| self.span.clone(), |value| value.span())
+        self.value(name).map_or_else(|| self.span.clone(), Spanned::span)
     }
 
     /// The value of `name`, unread.

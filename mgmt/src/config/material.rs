@@ -4,7 +4,7 @@
 //! dropped and never part of a message.
 
 use super::document::{Fields, Report, Span};
-use super::problem::Problem;
+use super::problem::{Problem, Problems};
 use super::reason::Reason;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::sign::CertifiedKey;
@@ -160,9 +160,9 @@ fn bad_pem(report: &Report<'_>, what: &'static str, path: &Path, span: &Span, wh
 }
 
 /// Reads a file that stands nowhere in the configuration.
-pub fn read_text(what: &'static str, path: &Path) -> Result<String, Problem> {
+pub fn read_text(what: &'static str, path: &Path) -> Result<String, Problems> {
     std::fs::read_to_string(path).map_err(|error| {
         let (path, error) = (path.to_owned(), error.to_string());
-        Problem::new(Reason::Unreadable { what, path, error })
+        Problem::new(Reason::Unreadable { what, path, error }).into()
     })
 }

@@ -72,11 +72,15 @@ pub fn policies(report: &Report<'_>, fields: &Fields<'_>, routes: &[Route]) -> O
     let engine = match Engine::load(&texts) {
         Ok(engine) => engine,
         Err(errors) => {
-            errors.iter().for_each(|error| report.foreign(problem(&files, error)));
+            for error in &errors {
+                report.foreign(problem(&files, error));
+            }
             return None;
         }
     };
-    engine.warnings().iter().for_each(|warning| report.warn_foreign(problem(&files, warning)));
+    for warning in engine.warnings() {
+        report.warn_foreign(problem(&files, warning));
+    }
     for route in routes {
         let sets: Vec<&str> = route.public.policies.iter().map(String::as_str).collect();
         if let Err(error) = engine.compose(&sets)

@@ -36,7 +36,8 @@ pub fn page() -> String {
         }
         let Key { name, about, .. } = key;
         let (holds, default) = (cell(&holds(key.shape)), cell(&default(key)));
-        page.push_str(&format!("| `{name}` | {holds} | {default} | {} |\n", cell(about)));
+        let about = cell(about);
+        page.extend(["| `", name, "` | ", &holds, " | ", &default, " | ", &about, " |\n"]);
     }
     page
 }

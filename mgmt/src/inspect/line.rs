@@ -168,7 +168,9 @@ mod tests {
     proptest! {
         #[test]
         fn every_utf16_string_is_read_with_its_length(units in proptest::collection::vec(any::<u16>(), 0..16)) {
-            let escaped: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            let escaped: String = units.iter().fold(String::new(), |text, unit| {
+                format!("{text}\\u{unit:04x}")
+            });
             let expected: String = char::decode_utf16(units.iter().copied())
                 .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
                 .collect();
