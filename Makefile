@@ -24,14 +24,16 @@ build: $(STAMPS)/packages ## release binaries
 run: build ## start Sluice with safe defaults and a built-in echo model
 	@exec target/release/sluice run $(ARGS)
 
+# Every command below selects the whole workspace: another selection would unify other features, and
+# compile the dependencies once more.
 test: lint unit e2e ## every test
 
-lint: $(STAMPS)/packages ## format, clippy, dependency rules
+lint: $(STAMPS)/packages ## format and clippy
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --profile $(PROFILE) --workspace --all-targets --quiet -- -D warnings
 
 unit: $(STAMPS)/packages ## unit and property tests
-	@$(CARGO) test --profile $(PROFILE) --workspace --exclude sluice-tests
+	@$(CARGO) test --profile $(PROFILE) --workspace --lib --bins
 
 # The real clients of the end-to-end tests, in the test folder and nowhere else.
 $(STAMPS)/clients: tests/clients/requirements.txt tests/clients/package.json deploy/test-packages.txt deploy/install-packages.sh
@@ -44,24 +46,24 @@ $(STAMPS)/clients: tests/clients/requirements.txt tests/clients/package.json dep
 
 clients: $(STAMPS)/clients ## the OpenAI clients that the end-to-end tests drive
 
-e2e: $(STAMPS)/packages $(STAMPS)/clients ## end-to-end and fault tests with the real binaries
-	@$(CARGO) build --profile $(PROFILE) --bins -p sluice -p sluice-datapath -p sluice-benches
-	@SLUICE_TESTS=require $(CARGO) test --profile $(PROFILE) -p sluice-tests
+e2e: $(STAMPS)/packages $(STAMPS)/clients ## component, end-to-end and fault tests, with the real binaries
+	@$(CARGO) build --profile $(PROFILE) --workspace --all-targets
+	@SLUICE_TESTS=require $(CARGO) test --profile $(PROFILE) --workspace --test '*' -- $(TEST_ARGS)
 
 demo: build ## play the story: clean, card, hidden SSN, token in base64, injected tool result, verify
 	@deploy/demo.sh
 
 bench: $(STAMPS)/packages ## compare with nginx in one run (QUICK=1: two minutes)
 	@deploy/install-packages.sh deploy/bench-packages.txt
-	@$(CARGO) build --release --bins -p sluice -p sluice-datapath -p sluice-benches
+	@$(CARGO) build --release --bin sluice --bin sluice-datapath --bin sluice-mock --bin sluice-load --bin bench
 	@target/release/bench $(if $(QUICK),--quick)
 
 micro: $(STAMPS)/packages ## criterion benches
 	@$(CARGO) bench -p sluice-benches
 
 soak: $(STAMPS)/packages $(STAMPS)/clients ## long fault tests
-	@$(CARGO) build --profile $(PROFILE) --bins -p sluice -p sluice-datapath -p sluice-benches
-	@SLUICE_TESTS=require SLUICE_KILL_ROUNDS=200 SLUICE_CANCELS=10000 $(CARGO) test --profile $(PROFILE) -p sluice-tests faults -- --test-threads=1
+	@$(CARGO) build --profile $(PROFILE) --workspace --all-targets
+	@SLUICE_TESTS=require SLUICE_KILL_ROUNDS=200 SLUICE_CANCELS=10000 $(CARGO) test --profile $(PROFILE) --workspace --test 'faults_*' -- --test-threads=1
 
 clean: ## remove what was built
 	@$(CARGO) clean

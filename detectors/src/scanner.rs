@@ -12,15 +12,14 @@ use crate::attacks::Tally;
 use crate::batch::Batch;
 use crate::engine::hyperscan::Match;
 use crate::engine::simd::Level;
-use crate::engine::{BLOCK, Masks};
 use crate::finding::{Finding, MEDIUM, Report};
-use crate::identifiers::{self, Hit};
+use crate::identifiers::Hit;
 use crate::pack::{Pack, PackError};
 use crate::packs::Meaning;
 use crate::secrets;
 use crate::text::Text;
 use crate::view::{DEPTH, Kind, Layer, Unit, VIEW_BYTES_FREE, Wanted};
-use crate::views::{self, Outlet, Triggers, fold};
+use crate::views::{self, Outlet};
 use sluice_contract::class::Class;
 use sluice_contract::facts::{Flags, Score, Scores};
 use sluice_contract::limits::FINDINGS_MAX;
@@ -28,9 +27,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 mod resolve;
-
-/// Blocks that are classified before they are walked.
-const CHUNK_BLOCKS: usize = 64;
+mod walk;
 
 /// Literal matches that every scan has room for; longer texts have one more in [`MATCH_BYTES`].
 const MATCHES_MIN: usize = 256;
@@ -40,9 +37,6 @@ const MATCH_BYTES: usize = 16;
 
 /// Findings before resolution that are kept; more set [`Flags::OVERFLOW`].
 const RAW_FINDINGS_MAX: usize = 2 * FINDINGS_MAX;
-
-/// Runs of base64 characters from this length on are looked at.
-const RUN_BYTES_MIN: usize = 14;
 
 /// Everything one worker needs to scan. Not shared; reused for every request.
 pub struct Scanner {
@@ -160,7 +154,7 @@ impl Scanner {
                 literals(pack, &text, unit, mine, tally, &mut |hit| sink.hit(number, &hit));
             sink.scored(number, &scores, out);
         }
-        walk(*level, buf, &place, &mut sink);
+        walk::walk(*level, buf, &place, &mut sink);
         if sink.overflow {
             out.flags.set(Flags::OVERFLOW);
         }
@@ -312,171 +306,4 @@ impl Outlet for Sink<'_> {
     fn found(&mut self, number: usize, hit: Hit) {
         self.hit(number, &hit);
     }
-}
-
-/// Classifies the bytes of a layer and hands what they point at to the validators.
-fn walk(level: Level, buf: &str, place: &Place<'_>, sink: &mut Sink<'_>) {
-    let bytes = buf.as_bytes();
-    let mut masks = [Masks::default(); CHUNK_BLOCKS];
-    let mut walker = Walker::new(buf, place);
-    for (chunk, part) in bytes.chunks(CHUNK_BLOCKS * BLOCK).enumerate() {
-        let count = level.classify(part, &mut masks);
-        for (block, mask) in masks.iter().take(count).enumerate() {
-            walker.block((chunk * CHUNK_BLOCKS + block) * BLOCK, mask, sink);
-        }
-    }
-    walker.finish(bytes.len(), sink);
-}
-
-/// What the walk over the blocks of a layer carries from one to the next.
-struct Walker<'a> {
-    buf: &'a str,
-    place: &'a Place<'a>,
-    /// The unit that the last event was in.
-    number: usize,
-    text: Option<Text<'a>>,
-    /// Digits before this offset were looked at.
-    digits_done: usize,
-    /// Where the run of base64 characters began that reaches the end of the last block.
-    run: Option<usize>,
-    triggers: Triggers,
-}
-
-impl<'a> Walker<'a> {
-    fn new(buf: &'a str, place: &'a Place<'a>) -> Walker<'a> {
-        let triggers = Triggers::default();
-        Walker { buf, place, number: 0, text: None, digits_done: 0, run: None, triggers }
-    }
-
-    #[inline]
-    fn block(&mut self, base: usize, mask: &Masks, sink: &mut Sink<'_>) {
-        self.runs(base, mask.base64, sink);
-        if mask.digit | mask.at | mask.escape | mask.high == 0 {
-            return;
-        }
-        self.candidates(base, mask, sink);
-    }
-
-    fn candidates(&mut self, base: usize, mask: &Masks, sink: &mut Sink<'_>) {
-        let mut digits = mask.digit;
-        loop {
-            let done = self.digits_done.saturating_sub(base);
-            digits &= if done >= BLOCK { 0 } else { !0 << done };
-            if digits == 0 {
-                break;
-            }
-            let at = base + digits.trailing_zeros() as usize;
-            self.digits_done = at + 1;
-            if let Some(text) = self.text_at(at) {
-                let number = self.number;
-                self.digits_done =
-                    identifiers::digits(&text, at, &mut |hit| sink.hit(number, &hit));
-            }
-        }
-        for at in bits(base, mask.at) {
-            if let Some(text) = self.text_at(at)
-                && let Some(hit) = identifiers::email::find(&text, at)
-            {
-                sink.hit(self.number, &hit);
-            }
-        }
-        for at in bits(base, mask.escape) {
-            if let Some(text) = self.text_at(at) {
-                self.triggers.escape(self.buf, &text, at, self.number, sink);
-            }
-        }
-        let bytes = self.buf.as_bytes();
-        for at in bits(base, mask.high) {
-            // Leading bytes of characters that can be more than plain, not the ones that follow.
-            let lead = bytes.get(at).copied().unwrap_or(0);
-            let second = bytes.get(at + 1).copied().unwrap_or(0);
-            if lead >= 0xC0
-                && fold::may_ask(lead, second)
-                && let Some(text) = self.text_at(at)
-            {
-                self.triggers.character(self.buf, &text, at, self.number, sink);
-            }
-        }
-    }
-
-    /// Finds runs of at least [`RUN_BYTES_MIN`] base64 characters, over the ends of blocks.
-    #[inline]
-    fn runs(&mut self, base: usize, mask: u64, sink: &mut Sink<'_>) {
-        if mask == !0 {
-            self.run.get_or_insert(base);
-            return;
-        }
-        let open = self.run.take();
-        if let Some(start) = open {
-            let end = base + mask.trailing_ones() as usize;
-            if end - start >= RUN_BYTES_MIN {
-                self.run_of(start..end, sink);
-            }
-        }
-        // Bit `i` stays where bits `i..i + 14` are all set.
-        let pairs = mask & mask >> 1;
-        let fours = pairs & pairs >> 2;
-        let eights = fours & fours >> 4;
-        let mut long = eights & eights >> (RUN_BYTES_MIN - 8);
-        while long != 0 {
-            let first = long.trailing_zeros();
-            let length = (mask >> first).trailing_ones();
-            let (start, end) = (base + first as usize, base + (first + length) as usize);
-            // One that begins the block may be the end of the one that was open; one that reaches
-            // its end goes on.
-            if end < base + BLOCK && (start > base || open.is_none()) {
-                self.run_of(start..end, sink);
-            }
-            long &= if first + length >= 64 { 0 } else { !0 << (first + length) };
-        }
-        let tail = mask.leading_ones() as usize;
-        self.run = (tail > 0).then(|| base + BLOCK - tail);
-    }
-
-    fn run_of(&mut self, span: Range<usize>, sink: &mut Sink<'_>) {
-        let Some(text) = self.text_at(span.start) else { return };
-        let number = self.number;
-        secrets::run(&text, span.clone(), &mut |hit| sink.hit(number, &hit));
-        self.triggers.run(&text, span, number, sink);
-    }
-
-    /// The text that holds `at`; `None` for a separator.
-    #[inline]
-    fn text_at(&mut self, at: usize) -> Option<Text<'a>> {
-        match self.text {
-            Some(text) if (text.start()..text.end()).contains(&at) => Some(text),
-            _ => self.seek(at),
-        }
-    }
-
-    /// Offsets rise but for runs, which are told at their end: so this looks both ways.
-    fn seek(&mut self, at: usize) -> Option<Text<'a>> {
-        let units = self.place.units;
-        let next = units.get(self.number + 1).filter(|unit| unit.span.contains(&at));
-        self.number = match next {
-            Some(_) => self.number + 1,
-            None => units.partition_point(|unit| unit.span.end <= at),
-        };
-        let unit = units.get(self.number).filter(|unit| unit.span.contains(&at))?;
-        self.text = Some(self.place.text(self.buf, unit));
-        self.text
-    }
-
-    fn finish(mut self, end: usize, sink: &mut Sink<'_>) {
-        if let Some(start) = self.run.take()
-            && end - start >= RUN_BYTES_MIN
-        {
-            self.run_of(start..end, sink);
-        }
-        self.triggers.finish(self.buf, sink);
-    }
-}
-
-/// The offsets of the bits of a mask.
-fn bits(base: usize, mut mask: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let bit = mask.trailing_zeros() as usize;
-        mask &= mask.wrapping_sub(1);
-        (bit < BLOCK).then(|| base + bit)
-    })
 }

@@ -5,6 +5,8 @@
 //! needs a value that is neither a placeholder nor a piece of code.
 
 mod assignment;
+mod name;
+mod place;
 mod structure;
 mod token;
 mod value;

@@ -47,8 +47,11 @@ pub(crate) struct Triggers {
     fold: Option<Window>,
     escapes: Option<Window>,
     invisible: Option<Window>,
-    /// Hidden and encoded runs before this offset were dealt with.
-    done: usize,
+    /// Hidden spellings before this offset were dealt with.
+    spelled: usize,
+    /// Encoded runs before this offset were dealt with. Runs are told when their block is, before
+    /// the characters in it, so that the two must not share an offset.
+    decoded: usize,
 }
 
 impl Triggers {
@@ -84,9 +87,9 @@ impl Triggers {
             return;
         }
         grow(&mut self.fold, buf, text, at..end, number, Kind::Fold, out);
-        if sort == fold::Sort::Spelling && at >= self.done {
+        if sort == fold::Sort::Spelling && at >= self.spelled {
             let run = fold::spelling(buf, text, at);
-            self.done = run.end;
+            self.spelled = run.end;
             if fold::spells(buf, &run) {
                 self.hide(text, run.clone(), number, out);
                 out.want(Wanted { kind: Kind::Hidden, unit: number, span: run });
@@ -108,11 +111,11 @@ impl Triggers {
         number: usize,
         out: &mut impl Outlet,
     ) {
-        if span.start < self.done {
+        if span.start < self.decoded {
             return;
         }
         if let Some((kind, span)) = runs::plausible(text, span) {
-            self.done = span.end;
+            self.decoded = span.end;
             out.want(Wanted { kind, unit: number, span });
         }
     }

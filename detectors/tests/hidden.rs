@@ -264,3 +264,27 @@ fn texts_of_a_third_party_have_a_score_of_their_own() {
     assert_eq!(report.text_scores[0].of(Score::IndirectInjection), 0);
     assert!(report.scores.of(Score::IndirectInjection) >= 80 && report.blocks());
 }
+
+#[test]
+fn a_value_is_found_wherever_it_stands() {
+    let mut bench = Bench::new();
+    let run = base64(format!("card {CARD} exp").as_bytes(), STANDARD, true);
+    for before in (0..140).chain(4020..4110) {
+        let text = format!(
+            "{} {run} a@example.com {} {TOKEN} {}",
+            "x ".repeat(before / 2) + &" ".repeat(before % 2),
+            CARD,
+            "y ".repeat(40)
+        );
+        let found: Vec<_> =
+            bench.text(&text).findings.iter().map(|f| (f.class, f.start as usize)).collect();
+        let at = |part: &str| text.find(part).unwrap();
+        let expected = [
+            (Class::PAYMENT_CARD, at(&run)),
+            (Class::EMAIL, at("a@example")),
+            (Class::PAYMENT_CARD, at(CARD)),
+            (Class::SECRET_GITLAB, at(TOKEN)),
+        ];
+        assert_eq!(found, expected, "{before}");
+    }
+}

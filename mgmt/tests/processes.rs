@@ -21,9 +21,12 @@ use node::Node;
 use sluice::ipc;
 use std::net::TcpListener;
 
+/// The data path of these tests serves with its first worker only.
+const ONE: &str = "[node]\nworkers = 1\n";
+
 #[test]
 fn a_node_starts_serves_and_stops_in_order() {
-    let mut node = Node::start("");
+    let mut node = Node::start(ONE);
     node.wait_until_ready();
     assert_eq!(node.request(), Ok(0));
     let children = node.children();
@@ -40,7 +43,7 @@ fn a_node_starts_serves_and_stops_in_order() {
 
 #[test]
 fn a_child_that_is_killed_is_started_again() {
-    let mut node = Node::start("");
+    let mut node = Node::start(ONE);
     node.wait_until_ready();
     assert_eq!(node.request(), Ok(0));
     let mut requests = 1;
@@ -66,7 +69,7 @@ fn a_child_that_is_killed_is_started_again() {
 
 #[test]
 fn without_the_supervisor_the_children_drain_and_end() {
-    let mut node = Node::start("");
+    let mut node = Node::start(ONE);
     node.wait_until_ready();
     assert_eq!(node.request(), Ok(0));
     let children = node.children();
@@ -84,7 +87,7 @@ fn without_the_supervisor_the_children_drain_and_end() {
 
 #[test]
 fn a_supervisor_started_at_once_waits_for_its_predecessor() {
-    let mut node = Node::start("");
+    let mut node = Node::start(ONE);
     node.wait_until_ready();
     node.kill_supervisor();
     let mut next = node.again();
@@ -159,7 +162,7 @@ fn a_reload_is_taken_whole_or_not_at_all() {
 
 #[test]
 fn keys_come_into_force_without_a_reload() {
-    let mut node = Node::start("");
+    let mut node = Node::start(ONE);
     node.wait_until_ready();
     let made = node.command(&["key", "new", "--name", "one", "--state", &node.state_text()]);
     assert!(made.status.success(), "{made:?}");
@@ -180,7 +183,7 @@ fn keys_come_into_force_without_a_reload() {
 
 #[test]
 fn status_and_tail_tell_what_happens() {
-    let mut node = Node::start("");
+    let mut node = Node::start(ONE);
     node.wait_until_ready();
     let status = node.command(&["status", "--state", &node.state_text()]);
     let text = String::from_utf8(status.stdout).unwrap();

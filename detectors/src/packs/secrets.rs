@@ -302,6 +302,8 @@ pub(crate) enum Structure {
     Telegram,
     /// A user and a password in front of a host in brackets, as `MySQL` drivers take them.
     Dsn,
+    /// The file of a service account of Google's cloud.
+    ServiceAccount,
     /// A file of an htpasswd kind.
     CryptHash,
 }
@@ -323,6 +325,7 @@ pub(crate) static STRUCTURES: &[(&str, bool, Structure)] = &[
     ("8Q~", false, Structure::AzureClient),
     ("7Q~", false, Structure::AzureClient),
     (":AA", false, Structure::Telegram),
+    ("private_key_id", false, Structure::ServiceAccount),
     ("@tcp(", false, Structure::Dsn),
     ("@unix(", false, Structure::Dsn),
     (":$2", false, Structure::CryptHash),

@@ -1,6 +1,6 @@
 //! Credentials with a structure of their own: key blocks, web tokens, URLs, headers, options.
 
-use super::assignment::unquoted_end;
+use super::place::unquoted_end;
 use super::value;
 use crate::checks::distinct;
 use crate::finding::Layer;
@@ -37,6 +37,7 @@ pub(crate) fn structure(
         Structure::AzureClient => azure_client(text, at),
         Structure::Telegram => telegram(text, at),
         Structure::Dsn => dsn(text, at),
+        Structure::ServiceAccount => service_account(text, at),
         Structure::CryptHash => crypt(text, at),
     };
     if let Some(hit) = hit {
@@ -374,6 +375,16 @@ fn dsn(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
     let password = pair.get(colon + 1..)?;
     (colon > 0 && password.len() >= 3 && !value::is_placeholder(password) && !is_generic(password))
         .then(|| Hit::validated(Class::SECRET_CONNECTION_STRING, 92, start..at.start))
+}
+
+/// The key id of a service account of Google's cloud, where the rest of its file is near.
+fn service_account(text: &Text<'_>, at: Range<usize>) -> Option<Hit> {
+    let around = text.slice(at.start.saturating_sub(600)..at.end.saturating_add(4000));
+    memchr::memmem::find(around, b"service_account")?;
+    let start = text.run(at.end, 6, |byte| matches!(byte, b'"' | b'\'' | b':' | b' ' | b'\\'));
+    let end = text.run(start, 40, |byte| byte.is_ascii_hexdigit());
+    (end - start == 40 && distinct(text.slice(start..end)) >= 8)
+        .then(|| Hit::validated(Class::SECRET_GCP_SERVICE_ACCOUNT, 92, start..end))
 }
 
 /// `user:$2y$10$...`: a password hash that can be attacked offline.

@@ -6,6 +6,7 @@ use crate::finding::Layer;
 use crate::identifiers::Hit;
 use crate::packs::secrets::{Alphabet, Check, TOKENS, Token};
 use crate::text::Text;
+use sluice_contract::class::Class;
 use std::ops::Range;
 
 /// Characters at the end of a token that are its checksum.
@@ -103,12 +104,42 @@ fn has_checksum(body: &[u8]) -> bool {
         .is_some_and(|(random, check)| is_base62(check, crc32(random)))
 }
 
+/// `SK` or `AC` and 32 hexadecimal digits; the second is a secret's user name only.
+pub(super) fn twilio(text: &Text<'_>, span: &Range<usize>) -> Option<Hit> {
+    let run = text.slice(span.clone());
+    let body = run.strip_prefix(b"SK")?;
+    let hex = body.len() == 32 && body.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (hex && distinct(body) >= 8).then(|| Hit {
+        class: Class::SECRET_TWILIO,
+        confidence: 92,
+        layer: Layer::Lexical,
+        span: span.clone(),
+    })
+}
+
+/// A bot's id in base64, six characters and 27 to 38 more, with full stops between.
+pub(super) fn discord(text: &Text<'_>, span: &Range<usize>) -> Option<Hit> {
+    let is = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let first = matches!(text.byte(span.start), b'M' | b'N' | b'O');
+    if !first || !(23..=28).contains(&span.len()) || text.byte(span.end) != b'.' {
+        return None;
+    }
+    let middle = text.run(span.end + 1, 8, is);
+    let end = text.run(middle + 1, 40, is);
+    let form = middle - span.end == 7 && text.byte(middle) == b'.';
+    (form && (27..=38).contains(&(end - middle - 1))).then_some(Hit {
+        class: Class::SECRET_DISCORD,
+        confidence: 92,
+        layer: Layer::Lexical,
+        span: span.start..end,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::string_slice, reason = "tests may panic")]
 
     use super::*;
-    use sluice_contract::class::Class;
 
     fn find(text: &str) -> Vec<(Class, u8, &str)> {
         let whole = Text::new(text.as_bytes(), 0..text.len(), &[], "");

@@ -201,8 +201,8 @@ fn is_wordy(value: &[u8]) -> bool {
 
 /// Whether `value` is a path to a file.
 fn is_path(value: &[u8]) -> bool {
-    let count = |sign: u8| value.iter().filter(|byte| **byte == sign).count();
-    count(b'/') >= 2 && count(b'.') >= 1 || value.starts_with(b"/") && count(b'/') >= 3
+    let slashes = memchr::memchr_iter(b'/', value).count();
+    slashes >= 2 && value.contains(&b'.') || value.starts_with(b"/") && slashes >= 3
 }
 
 /// Whether `value` can be a random key: long enough, of many different characters, with digits

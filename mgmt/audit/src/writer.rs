@@ -46,8 +46,8 @@ pub(crate) mod testing {
 /// How long a stalled writer waits before it tries again.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// Is given every record, in the log's order, after it is on disk. Runs on the writer's thread, so
-/// it must be quick.
+/// Is given every record, in the log's order, after it is on disk; but for those at the start of a
+/// segment, which repeat what was said. Runs on the writer's thread, so it must be quick.
 pub type Observer = Box<dyn FnMut(&[u8]) + Send>;
 
 /// A running writer.
@@ -57,6 +57,9 @@ pub struct Started {
     pub log: String,
     /// Records that the log held at start.
     pub records: u64,
+    /// Names that the log knows; a [`crate::list::Joiner`] that follows the observer needs them, as
+    /// they are not written again.
+    pub names: Vec<String>,
     /// Bytes of a torn tail that were cut off at start.
     pub torn_bytes: u64,
     /// The writer's thread; it ends after [`Command::Stop`], or with the error that stopped it.
@@ -76,11 +79,12 @@ pub fn start(
     let ready = Ready::open(options, wiring, commands, observer, stats)?;
     let log = ready.opened.state.id.to_string();
     let (records, torn_bytes) = (ready.opened.state.tail.records, ready.opened.torn_bytes);
+    let names = ready.opened.state.names.iter().map(str::to_owned).collect();
     let thread = std::thread::Builder::new()
         .name("audit".into())
         .spawn(move || ready.run())
         .map_err(|_refused| AuditError::Thread("audit"))?;
-    Ok(Started { log, records, torn_bytes, thread })
+    Ok(Started { log, records, names, torn_bytes, thread })
 }
 
 /// As [`start`], but on the caller's thread, until [`Command::Stop`]. The thread must not be one
@@ -223,3 +227,6 @@ fn run_to_end<T>(future: impl Future<Output = Result<T, AuditError>>) -> Result<
         Poll::Pending => Err(AuditError::Thread("audit")),
     }
 }
+
+#[cfg(test)]
+mod tests;

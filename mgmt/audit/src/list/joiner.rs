@@ -5,6 +5,7 @@
 //! ring went round. Those are asked for apart, with [`Joiner::take_unanswered`].
 
 use super::row::{Names, Row};
+use sluice_contract::ids::NameId;
 use sluice_contract::limits::RING_SLOTS;
 use sluice_contract::record::{DecisionView, DictionaryView, Header, Kind, OutcomeView, header};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -38,6 +39,12 @@ impl Joiner {
     /// Makes names of opaque ids known, as principals come and go.
     pub fn add_principals(&mut self, principals: impl IntoIterator<Item = (u64, String)>) {
         self.names.principals.extend(principals);
+    }
+
+    /// Makes names of the configuration known, where their dictionary records are not seen.
+    pub fn add_names(&mut self, names: impl IntoIterator<Item = String>) {
+        let with_id = |name: String| (NameId::of(&name).0, name);
+        self.names.configured.extend(names.into_iter().map(with_id));
     }
 
     /// Takes the next record of the log. Returns the row that its outcome completes. Records that

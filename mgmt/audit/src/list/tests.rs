@@ -59,10 +59,13 @@ fn a_worker_that_died_leaves_requests_without_outcome() {
     workers[0].answer(second);
     running.settle();
     let mut joiner = Joiner::new(HashMap::new());
+    joiner.add_names(["echo".to_owned()]);
+    joiner.add_principals([(0xabc, "bob".to_owned())]);
     let seen = running.seen.lock().unwrap();
     let joined: Vec<Row> = seen.iter().filter_map(|record| joiner.push(record)).collect();
     assert_eq!(joined.len(), 1);
     assert_eq!(joined[0].record, "000000000000b008-0-1");
+    assert_eq!((joined[0].model.as_str(), joined[0].principal.as_str()), ("echo", "bob"));
     let lost = joiner.take_unanswered().unwrap();
     assert_eq!((lost.record.as_str(), lost.status), ("000000000000b007-0-0", None));
     assert!(joiner.take_unanswered().is_none());

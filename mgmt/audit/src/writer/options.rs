@@ -23,11 +23,13 @@ pub struct Options {
     /// Bytes kept in a file of their own, given up to close cleanly on a full disk.
     pub reserve_bytes: u64,
     /// How long records that nobody waits for are collected before they are written as one group.
+    /// What comes within it is lost if the machine dies; a record that somebody waits for ends it.
     pub nap: Duration,
 }
 
 impl Options {
-    /// The defaults: segments of 256 MiB or a day, 64 MiB kept free, 4 MiB reserve, naps of 10 ms.
+    /// The defaults: segments of 256 MiB or a day, 64 MiB kept free, 4 MiB reserve, naps of
+    /// 25 ms (a group costs about 0.2 ms of CPU, most of it the kernel's).
     pub fn new(
         directory: impl Into<PathBuf>,
         key_file: impl Into<PathBuf>,
@@ -41,7 +43,7 @@ impl Options {
             segment_age: Duration::from_hours(24),
             free_bytes_min: 64 << 20,
             reserve_bytes: 4 << 20,
-            nap: Duration::from_millis(10),
+            nap: Duration::from_millis(25),
         }
     }
 }
