@@ -80,6 +80,15 @@ fn check(text: &str, findings: &[Finding]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+#[test]
+fn a_pack_is_shared_and_a_scanner_moves() {
+    fn shared<T: Send + Sync>() {}
+    fn moves<T: Send>() {}
+    shared::<Pack>();
+    shared::<Batch>();
+    moves::<Scanner>();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -104,6 +113,17 @@ proptest! {
             prop_assert_eq!(&mine, &alone.findings, "{:?}", text);
             prop_assert_eq!(together.text_scores[number], alone.scores, "{:?}", text);
         }
+    }
+
+    /// Blocks and chunks of the engines begin anywhere in a text.
+    #[test]
+    fn findings_do_not_depend_on_the_place(text in text(), before in 0_usize..4300) {
+        let mut batch = Batch::default();
+        batch.add(Origin::User, None, &"x ".repeat(before).as_str()[..before]);
+        batch.add(Origin::User, None, &text);
+        let moved = scan(&batch);
+        let mine: Vec<_> = moved.findings.iter().map(|finding| Finding { text: 0, ..*finding }).collect();
+        prop_assert_eq!(mine, of(&text).findings, "{:?}", text);
     }
 
     #[test]

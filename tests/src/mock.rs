@@ -27,7 +27,10 @@ impl Mock {
 
     /// Starts a mock at `address`.
     pub fn at(address: SocketAddr, options: &[&str]) -> Mock {
-        let mut process = Command::new(binary("sluice-mock"))
+        // A test that is killed takes its mock with it.
+        let mut process = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(binary("sluice-mock"))
             .arg("--listen")
             .arg(address.to_string())
             .args(options)

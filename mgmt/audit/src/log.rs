@@ -12,13 +12,12 @@ use crate::head::LogId;
 use crate::segment;
 use crate::storage::Storage;
 use sluice_contract::ids::NameId;
-use sluice_contract::record::{Notice, SegmentStart, encode_segment_start};
+use sluice_contract::record::{Notice, NoticeCode, SegmentStart, encode_segment_start};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// Code of the notice that says how far a ring is in the log: its records below `position` are in
-/// earlier segments, `value` half-written slots were told of.
-pub(crate) const RING_POSITION: u32 = 9;
+/// Code of the notice that says how far a ring is in the log.
+pub(crate) const RING_POSITION: u32 = NoticeCode::RingPosition as u32;
 
 /// The names that the log knows, in its order.
 #[derive(Default)]

@@ -43,6 +43,15 @@ pub(crate) mod testing {
     pub(crate) use super::turn::{Next, Writer as Drive, plain_notice, unix_ns};
 }
 
+/// Records of the last group from which the next one is gathered.
+const GATHER_FROM: u64 = 4;
+
+/// A last group that was faster than this is not worth waiting for more.
+const GATHER_WORTH: Duration = Duration::from_micros(200);
+
+/// The longest that records are gathered.
+const GATHER_MAX: Duration = Duration::from_millis(1);
+
 /// How long a stalled writer waits before it tries again.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -189,7 +198,7 @@ impl Ready {
         }
         loop {
             match writer.turn().await? {
-                Next::Again => {}
+                Next::Again => gather(&writer),
                 Next::Nap => nap(&writer, &consumer_wake, options.nap),
                 Next::Sleep => {
                     if writer.may_rest(Consumer::Asleep) {
@@ -208,6 +217,17 @@ impl Ready {
         drop(writer);
         drop(lock);
         finished
+    }
+}
+
+/// Lets the group that comes next grow, where several requests wait at a time: a part of what the
+/// last group took is given to those that its acknowledgement just set free, instead of writing the
+/// few records that came during it at once. A group costs the same however many are in it.
+fn gather<S: Storage>(writer: &Writer<S>) {
+    let last = Duration::from_micros(writer.stats.sync_us.load(Relaxed));
+    let together = writer.stats.group_records.load(Relaxed);
+    if together >= GATHER_FROM && last >= GATHER_WORTH {
+        std::thread::sleep((last / 4).min(GATHER_MAX));
     }
 }
 

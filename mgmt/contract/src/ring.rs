@@ -255,6 +255,16 @@ impl Producer {
         self.ring.slots - (self.head - self.durable)
     }
 
+    /// Whether less than half of the ring is free. The mark is read anew only where the known one
+    /// says so: it is on a cache line of the other side.
+    fn is_filling(&mut self) -> bool {
+        let half = self.ring.slots / 2;
+        self.free() < half && {
+            self.refresh();
+            self.free() < half
+        }
+    }
+
     /// Reserves `count` slots.
     pub fn reserve(&mut self, count: u64) -> Result<(), Full> {
         if self.free() < self.reserved + count {
@@ -296,13 +306,13 @@ impl Producer {
         // Pairs with the fence in `Consumer::announce`: either we see that it sleeps, or it sees
         // our record.
         fence(Ordering::SeqCst);
-        let state = self.ring.half_word(AT_CONSUMER);
-        let asleep = match state.load(Ordering::Relaxed) {
+        let asleep = match self.ring.half_word(AT_CONSUMER).load(Ordering::Relaxed) {
             s if s == Consumer::Asleep as u32 => true,
-            s if s == Consumer::Napping as u32 => waits || self.free() < self.ring.slots / 2,
+            s if s == Consumer::Napping as u32 => waits || self.is_filling(),
             _ => false,
         };
         if asleep {
+            let state = self.ring.half_word(AT_CONSUMER);
             state.store(Consumer::Awake as u32, Ordering::Relaxed);
             return Ok(Wake::Yes);
         }
@@ -341,18 +351,21 @@ pub enum Taken {
 pub struct ConsumerSide {
     ring: Ring,
     cursor: u64,
+    /// The mark as this side wrote it: the one in the ring may have been tampered with.
+    durable: u64,
 }
 
 impl ConsumerSide {
     /// Takes the consumer's side. `logged` is the number of positions of this ring that the log
     /// holds: the last sequence in it plus one, 0 where there is none. What is logged is durable by
-    /// now, so the mark is set.
+    /// now, so the mark is set. Where the ring's own mark is ahead, that one holds: the log may be
+    /// younger than the ring. Callers check [`ConsumerSide::cursor`] against what they can believe.
     pub fn attach(ring: Ring, logged: u64) -> ConsumerSide {
         let cursor = logged.max(ring.durable());
         ring.word(AT_DURABLE).store(cursor, Ordering::Release);
         ring.half_word(AT_TROUBLE).store(Trouble::None as u32, Ordering::Release);
         ring.half_word(AT_CONSUMER).store(Consumer::Awake as u32, Ordering::Release);
-        ConsumerSide { ring, cursor }
+        ConsumerSide { ring, cursor, durable: cursor }
     }
 
     /// The ring.
@@ -403,6 +416,7 @@ impl ConsumerSide {
     /// Says that every position below the cursor is on disk. Returns whether the producer asked to
     /// be woken.
     pub fn mark_durable(&mut self) -> Wake {
+        self.durable = self.cursor;
         self.ring.word(AT_DURABLE).store(self.cursor, Ordering::Release);
         fence(Ordering::SeqCst);
         let waits = self.ring.half_word(AT_PRODUCER_WAITS);
@@ -415,7 +429,7 @@ impl ConsumerSide {
 
     /// Goes back to the durable mark: what was taken since was not written.
     pub fn rewind(&mut self) {
-        self.cursor = self.ring.durable();
+        self.cursor = self.durable;
     }
 
     /// Announces what the consumer is about to do. After announcing sleep it must look at

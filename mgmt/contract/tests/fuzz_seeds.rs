@@ -5,8 +5,9 @@
 mod contract;
 
 fn replay(target: &str, check: fn(&[u8])) {
-    let folder =
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/seeds").join(target);
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/fuzz/seeds")
+        .join(target);
     let mut replayed = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         check(&std::fs::read(entry.unwrap().path()).unwrap());

@@ -173,7 +173,8 @@ fn start_audit(
     let (writer, commands) = writer::channel(wiring.consumer_wake.as_fd())
         .map_err(system("cannot copy a descriptor"))?;
     let started = writer::start(&options, wiring, commands, observer, stats)?;
-    let Started { log, records, torn_bytes, thread } = started;
+    let Started { log, records, names, torn_bytes, thread } = started;
+    tail.add_names(names);
     tracing::info!(log, records, torn_bytes, "audit log opened");
     Ok((Audit { writer, thread, tail }, log))
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// After so long what a test waits for does not come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A node.
 pub struct Node {
@@ -169,7 +169,7 @@ impl Node {
         TcpStream::connect(address)
             .and_then(|mut stream| stream.read_to_string(&mut answer))
             .map_err(|error| error.to_string())?;
-        answer.parse().map_err(|_| format!("answer `{answer}`"))
+        answer.parse().map_err(|error| format!("answer `{answer}`: {error}"))
     }
 
     /// Processes that the supervisor started.

@@ -117,17 +117,21 @@ pub enum NoticeCode {
     Discarded = 4,
     /// A worker found `value` half-written slots after a kill and reused them.
     HalfWritten = 5,
-    /// `value` records could not be taken since the last one: the disk was full or failed.
+    /// The log can't be written: `position` is the [`crate::ring::Trouble`], `value` the records
+    /// that went back to their rings (none is lost). Written once when a stall begins.
     Refused = 6,
     /// A torn tail of `value` bytes was cut off at start.
     TornTail = 7,
     /// Records of ring `ring` before `position` were lost with the machine or the supervisor.
     RingEnded = 8,
+    /// At the start of a segment: ring `ring` is at `position`, and `value` half-written slots of it
+    /// were told of.
+    RingPosition = 9,
 }
 
 impl NoticeCode {
     /// Every code.
-    pub const ALL: [NoticeCode; 8] = [
+    pub const ALL: [NoticeCode; 9] = [
         NoticeCode::ManagementStart,
         NoticeCode::ManagementStop,
         NoticeCode::SnapshotActive,
@@ -136,6 +140,7 @@ impl NoticeCode {
         NoticeCode::Refused,
         NoticeCode::TornTail,
         NoticeCode::RingEnded,
+        NoticeCode::RingPosition,
     ];
 
     /// The name in listings.
@@ -149,6 +154,7 @@ impl NoticeCode {
             NoticeCode::Refused => "refused",
             NoticeCode::TornTail => "torn_tail",
             NoticeCode::RingEnded => "ring_ended",
+            NoticeCode::RingPosition => "ring_position",
         }
     }
 }
