@@ -19,6 +19,11 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+/// Unsent bytes that a socket takes before a write to it waits. What is on its way to a fast peer is
+/// not counted; a peer that does not read costs this much of the kernel's memory rather than
+/// megabytes, and what is read for it from the other side ends sooner.
+const UNSENT_BYTES: libc::c_int = 128 << 10;
+
 /// Where a connection's reader is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
@@ -179,11 +184,26 @@ fn shutdown(descriptor: RawFd) {
     unsafe { libc::shutdown(descriptor, libc::SHUT_RDWR) };
 }
 
+fn bound_unsent(descriptor: RawFd) -> io::Result<()> {
+    // SAFETY: a plain system call on a descriptor that the caller owns; it reads one `c_int`.
+    let set = unsafe {
+        libc::setsockopt(
+            descriptor,
+            libc::IPPROTO_TCP,
+            libc::TCP_NOTSENT_LOWAT,
+            (&raw const UNSENT_BYTES).cast(),
+            size_of_val(&UNSENT_BYTES) as libc::socklen_t,
+        )
+    };
+    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 impl Socket {
-    /// Takes `stream` over: no-delay, and a reader of its own.
+    /// Takes `stream` over: no-delay, few unsent bytes, and a reader of its own.
     pub fn new(stream: TcpStream) -> io::Result<Socket> {
         stream.set_nodelay(true)?;
         let descriptor = stream.as_raw_fd();
+        bound_unsent(descriptor)?;
         let (half, writer) = stream.into_split();
         let inbox = Rc::new(Inbox::new());
         monoio::spawn(read_for(half, Rc::clone(&inbox)));

@@ -96,6 +96,7 @@ impl From<BodyError> for Refusal {
     fn from(error: BodyError) -> Refusal {
         let reason = match error {
             BodyError::TooLarge { .. } => Reason::BodyTooLarge,
+            BodyError::TrailersTooLarge => Reason::HeadTooLarge,
             _ => Reason::BadRequest,
         };
         Refusal::new(reason, error.to_string()).closing()

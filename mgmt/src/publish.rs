@@ -142,7 +142,6 @@ fn secrets(
             .map(|upstream| upstream.authorities.clone())
             .collect(),
         tls,
-        ticket_keys: node.tickets.iter().map(|ticket| ticket.key).collect(),
         keys,
         commitment_key,
         opaque_key: node.opaque_key,

@@ -70,7 +70,9 @@ impl Response {
     /// The data of each event of an event stream, the end mark included.
     pub fn events(&self) -> Vec<String> {
         let text = self.text();
-        let data = |event: &str| event.lines().find_map(|line| line.strip_prefix("data: ").map(str::to_owned));
+        let data = |event: &str| {
+            event.lines().find_map(|line| line.strip_prefix("data: ").map(str::to_owned))
+        };
         text.split("\n\n").filter_map(data).collect()
     }
 }
@@ -93,7 +95,9 @@ impl Client {
     /// Connects with TLS; the handshake is over when this returns.
     pub fn connect_tls(address: SocketAddr, config: Arc<ClientConfig>) -> io::Result<Client> {
         let plain = Client::try_connect(address)?;
-        let Transport::Plain(mut stream) = plain.transport else { return Err(ErrorKind::Other.into()) };
+        let Transport::Plain(mut stream) = plain.transport else {
+            return Err(ErrorKind::Other.into());
+        };
         let name = ServerName::from(address.ip());
         let mut session = ClientConnection::new(config, name).map_err(io::Error::other)?;
         while session.is_handshaking() {
@@ -302,7 +306,8 @@ impl Client {
             }
             self.fill()?;
         };
-        let size = std::str::from_utf8(&self.received[..end]).map_err(|_error| broken("chunk size"))?;
+        let size =
+            std::str::from_utf8(&self.received[..end]).map_err(|_error| broken("chunk size"))?;
         let size = usize::from_str_radix(size, 16).map_err(|_error| broken("chunk size"))?;
         let whole = end + 2 + size + 2;
         while self.received.len() < whole {

@@ -5,7 +5,9 @@
 //! goes with it; a failing test prints the end of its log.
 
 use crate::process::signal;
-use crate::{Certificates, Client, Group, Metrics, Mock, Outcome, Response, binary, get, loopback, until};
+use crate::{
+    Certificates, Client, Group, Metrics, Mock, Outcome, Response, binary, get, loopback, until,
+};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -72,7 +74,9 @@ impl Setup {
 
     /// A route `default` of all models to `target`, with more lines.
     pub fn route(target: &str, more: &str) -> String {
-        format!("[[route]]\nname = \"default\"\nmodels = [\"*\"]\ntargets = [\"{target}\"]\n{more}\n")
+        format!(
+            "[[route]]\nname = \"default\"\nmodels = [\"*\"]\ntargets = [\"{target}\"]\n{more}\n"
+        )
     }
 
     /// With TLS at the listener.
@@ -310,7 +314,8 @@ impl Node {
     /// The row of the request that `response` answers, once its outcome is there.
     #[track_caller]
     pub fn row(&self, response: &Response) -> Value {
-        let record = response.header("x-sluice-record").expect("a governed answer names its record");
+        let record =
+            response.header("x-sluice-record").expect("a governed answer names its record");
         let found = until(Duration::from_secs(10), || {
             let rows = self.rows();
             rows.into_iter().find(|row| row["record"] == record && !row["status"].is_null())

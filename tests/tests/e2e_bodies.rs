@@ -25,41 +25,167 @@ fn every_bad_body_gets_a_clear_4xx_and_is_not_forwarded() {
         ("two of them", CHAT, format!("{ok}{ok}").into_bytes(), "invalid_json", Value::Null),
         ("bytes behind it", CHAT, format!("{ok}x").into_bytes(), "invalid_json", Value::Null),
         ("a null behind it", CHAT, format!("{ok}\0").into_bytes(), "invalid_json", Value::Null),
-        ("a byte order mark", CHAT, format!("\u{feff}{ok}").into_bytes(), "invalid_json", Value::Null),
-        ("a comma too many", CHAT, ok.replace("}]", ",}]").into_bytes(), "invalid_json", Value::Null),
+        (
+            "a byte order mark",
+            CHAT,
+            format!("\u{feff}{ok}").into_bytes(),
+            "invalid_json",
+            Value::Null,
+        ),
+        (
+            "a comma too many",
+            CHAT,
+            ok.replace("}]", ",}]").into_bytes(),
+            "invalid_json",
+            Value::Null,
+        ),
         ("single quotes", CHAT, ok.replace('"', "'").into_bytes(), "invalid_json", Value::Null),
         ("a comment", CHAT, with("/* x */\"a\":1").into_bytes(), "invalid_json", Value::Null),
         ("not a number", CHAT, with(r#""x":NaN"#).into_bytes(), "invalid_json", Value::Null),
         ("a leading zero", CHAT, with(r#""x":01"#).into_bytes(), "invalid_json", Value::Null),
-        ("a control character", CHAT, ok.replace("Hi", "H\ni").into_bytes(), "invalid_json", Value::Null),
+        (
+            "a control character",
+            CHAT,
+            ok.replace("Hi", "H\ni").into_bytes(),
+            "invalid_json",
+            Value::Null,
+        ),
         ("a bad escape", CHAT, ok.replace("Hi", r"\q").into_bytes(), "invalid_json", Value::Null),
-        ("half an escape", CHAT, ok.replace("Hi", r"\u12").into_bytes(), "invalid_json", Value::Null),
-        ("UTF-16", CHAT, ok.encode_utf16().flat_map(u16::to_le_bytes).collect(), "invalid_json", Value::Null),
-        ("invalid UTF-8", CHAT, ok.replace("Hi", "@@").bytes().map(|b| if b == b'@' { 0xff } else { b }).collect(), "invalid_json", Value::Null),
+        (
+            "half an escape",
+            CHAT,
+            ok.replace("Hi", r"\u12").into_bytes(),
+            "invalid_json",
+            Value::Null,
+        ),
+        (
+            "UTF-16",
+            CHAT,
+            ok.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            "invalid_json",
+            Value::Null,
+        ),
+        (
+            "invalid UTF-8",
+            CHAT,
+            ok.replace("Hi", "@@").bytes().map(|b| if b == b'@' { 0xff } else { b }).collect(),
+            "invalid_json",
+            Value::Null,
+        ),
         ("overlong UTF-8", CHAT, replaced(ok, b"\xc0\xaf"), "invalid_json", Value::Null),
         ("a surrogate in UTF-8", CHAT, replaced(ok, b"\xed\xa0\x80"), "invalid_json", Value::Null),
-        ("a duplicate key", CHAT, with(r#""model":"other""#).into_bytes(), "invalid_json", json!("model")),
-        ("a duplicate key, escaped", CHAT, with(r#""mod\u0065l":"other""#).into_bytes(), "invalid_json", json!("model")),
-        ("a duplicate key, deep", CHAT, with(r#""x":[{"y":{"z":1,"z":2}}]"#).into_bytes(), "invalid_json", json!("x[0].y.z")),
-        ("a duplicate in a message", CHAT, ok.replace(r#""role""#, r#""content":"other","role""#).into_bytes(), "invalid_json", json!("messages[0].content")),
+        (
+            "a duplicate key",
+            CHAT,
+            with(r#""model":"other""#).into_bytes(),
+            "invalid_json",
+            json!("model"),
+        ),
+        (
+            "a duplicate key, escaped",
+            CHAT,
+            with(r#""mod\u0065l":"other""#).into_bytes(),
+            "invalid_json",
+            json!("model"),
+        ),
+        (
+            "a duplicate key, deep",
+            CHAT,
+            with(r#""x":[{"y":{"z":1,"z":2}}]"#).into_bytes(),
+            "invalid_json",
+            json!("x[0].y.z"),
+        ),
+        (
+            "a duplicate in a message",
+            CHAT,
+            ok.replace(r#""role""#, r#""content":"other","role""#).into_bytes(),
+            "invalid_json",
+            json!("messages[0].content"),
+        ),
         ("a deep array", CHAT, deep("[", "]", 500).into_bytes(), "invalid_json", Value::Null),
-        ("a deep object", CHAT, deep("{\"a\":", "}", 500).into_bytes(), "invalid_json", Value::Null),
+        (
+            "a deep object",
+            CHAT,
+            deep("{\"a\":", "}", 500).into_bytes(),
+            "invalid_json",
+            Value::Null,
+        ),
         ("a very deep array", CHAT, "[".repeat(500_000).into_bytes(), "invalid_json", Value::Null),
-        ("many nodes", CHAT, with(&format!(r#""x":[{}0]"#, "[],".repeat(5000))).into_bytes(), "invalid_json", Value::Null),
+        (
+            "many nodes",
+            CHAT,
+            with(&format!(r#""x":[{}0]"#, "[],".repeat(5000))).into_bytes(),
+            "invalid_json",
+            Value::Null,
+        ),
         ("an array", CHAT, b"[]".to_vec(), "invalid_body", Value::Null),
         ("a string", CHAT, b"\"hello\"".to_vec(), "invalid_body", Value::Null),
         ("a number", CHAT, b"4111111111111111".to_vec(), "invalid_body", Value::Null),
         ("an empty object", CHAT, b"{}".to_vec(), "invalid_body", json!("model")),
-        ("no model", CHAT, br#"{"messages":[{"role":"user","content":"Hi"}]}"#.to_vec(), "invalid_body", json!("model")),
-        ("a model of a number", CHAT, ok.replace("\"m\"", "7").into_bytes(), "invalid_body", json!("model")),
-        ("an empty model", CHAT, ok.replace("\"m\"", "\"\"").into_bytes(), "invalid_body", json!("model")),
-        ("a long model", CHAT, ok.replace("\"m\"", &format!("\"{}\"", "m".repeat(300))).into_bytes(), "invalid_body", json!("model")),
+        (
+            "no model",
+            CHAT,
+            br#"{"messages":[{"role":"user","content":"Hi"}]}"#.to_vec(),
+            "invalid_body",
+            json!("model"),
+        ),
+        (
+            "a model of a number",
+            CHAT,
+            ok.replace("\"m\"", "7").into_bytes(),
+            "invalid_body",
+            json!("model"),
+        ),
+        (
+            "an empty model",
+            CHAT,
+            ok.replace("\"m\"", "\"\"").into_bytes(),
+            "invalid_body",
+            json!("model"),
+        ),
+        (
+            "a long model",
+            CHAT,
+            ok.replace("\"m\"", &format!("\"{}\"", "m".repeat(300))).into_bytes(),
+            "invalid_body",
+            json!("model"),
+        ),
         ("no messages", CHAT, br#"{"model":"m"}"#.to_vec(), "invalid_body", json!("messages")),
-        ("no message", CHAT, br#"{"model":"m","messages":[]}"#.to_vec(), "invalid_body", json!("messages")),
-        ("messages of text", CHAT, br#"{"model":"m","messages":"Hi"}"#.to_vec(), "invalid_body", json!("messages")),
-        ("a message of text", CHAT, br#"{"model":"m","messages":[{},"Hi"]}"#.to_vec(), "invalid_body", json!("messages[1]")),
-        ("a stream of text", CHAT, with(r#""stream":"yes""#).into_bytes(), "invalid_body", json!("stream")),
-        ("no input", "/v1/embeddings", br#"{"model":"m"}"#.to_vec(), "invalid_body", json!("input")),
+        (
+            "no message",
+            CHAT,
+            br#"{"model":"m","messages":[]}"#.to_vec(),
+            "invalid_body",
+            json!("messages"),
+        ),
+        (
+            "messages of text",
+            CHAT,
+            br#"{"model":"m","messages":"Hi"}"#.to_vec(),
+            "invalid_body",
+            json!("messages"),
+        ),
+        (
+            "a message of text",
+            CHAT,
+            br#"{"model":"m","messages":[{},"Hi"]}"#.to_vec(),
+            "invalid_body",
+            json!("messages[1]"),
+        ),
+        (
+            "a stream of text",
+            CHAT,
+            with(r#""stream":"yes""#).into_bytes(),
+            "invalid_body",
+            json!("stream"),
+        ),
+        (
+            "no input",
+            "/v1/embeddings",
+            br#"{"model":"m"}"#.to_vec(),
+            "invalid_body",
+            json!("input"),
+        ),
     ];
     for (name, path, body, code, param) in cases {
         let response = node.client().post(path, &[], &body);
@@ -123,7 +249,9 @@ fn what_is_held_in_memory_is_bounded() {
     let limits = "body_bytes = 1000000\nin_flight_bytes = 2000000\n";
     let node = Node::start(Setup::to_mock(&mock, "external", "").limits(limits));
     let head = |length: usize| {
-        format!("POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{{")
+        format!(
+            "POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{{"
+        )
     };
     // One that announces much and sends little holds its place; one more has none.
     let mut first = node.client();
@@ -156,9 +284,15 @@ fn long_and_hostile_bodies_are_inspected_whole() {
         // Over the bound for inspection in place, the thing at the end.
         chat("mock-echo-body", &format!("{} {card}", "lorem ipsum dolor ".repeat(60_000))),
         // Nothing but escapes.
-        format!(r#"{{"model":"mock-echo-body","messages":[{{"role":"user","content":"{} {card}"}}]}}"#, r"\u0061\n".repeat(60_000)),
+        format!(
+            r#"{{"model":"mock-echo-body","messages":[{{"role":"user","content":"{} {card}"}}]}}"#,
+            r"\u0061\n".repeat(60_000)
+        ),
         // Many small texts.
-        format!(r#"{{"model":"mock-echo-body","x":[{}"it is {card}"],"messages":[{{"role":"user","content":"Hi"}}]}}"#, r#""ab","#.repeat(50_000)),
+        format!(
+            r#"{{"model":"mock-echo-body","x":[{}"it is {card}"],"messages":[{{"role":"user","content":"Hi"}}]}}"#,
+            r#""ab","#.repeat(50_000)
+        ),
         // Many keys.
         format!(
             r#"{{"model":"mock-echo-body","x":{{{}"z":"it is {card}"}},"messages":[{{"role":"user","content":"Hi"}}]}}"#,

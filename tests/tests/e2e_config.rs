@@ -59,7 +59,11 @@ dir = "policies"
         ("a.cedar:2:", "cannot carry out `@enforce(\"pseudonymize\")`"),
         ("a.cedar:3:", "did you mean `secret`?"),
     ] {
-        assert!(told.out.contains(place) && told.out.contains(what), "{place} {what}\n{}", told.out);
+        assert!(
+            told.out.contains(place) && told.out.contains(what),
+            "{place} {what}\n{}",
+            told.out
+        );
     }
     // Nothing is started on it, and nothing is left behind.
     let ran = sluice(["run".as_ref(), "--config".as_ref(), file.as_os_str()]);
@@ -93,11 +97,16 @@ fn a_reload_swaps_whole_and_a_bad_one_changes_nothing() {
     node.write_config(|text| text.replace("\"external\"", "\"extern\""));
     let told = node.sluice(&["reload"]);
     assert_eq!(told.code, Some(1));
-    assert!(told.said().contains("did you mean `external`?") && told.said().contains("sluice.toml:"), "{told:?}");
+    assert!(
+        told.said().contains("did you mean `external`?") && told.said().contains("sluice.toml:"),
+        "{told:?}"
+    );
     assert!(!redacted());
     assert_eq!(hash(&node), second);
     node.signal(Signal::SIGHUP);
-    eventually("the refusal is counted", || node.metrics().count("sluice_snapshots_refused_total") == 2);
+    eventually("the refusal is counted", || {
+        node.metrics().count("sluice_snapshots_refused_total") == 2
+    });
     assert!(!redacted());
 
     node.write_config(|text| text);
@@ -126,7 +135,8 @@ fn policies_of_a_folder_are_in_force_and_reloaded() {
     let policy = format!("[policy]\ndir = \"{}\"\n", folder.path().display());
     let rest = mock.upstream("mock", "external") + &Setup::route("mock", "") + &policy;
     let node = Node::start(Setup { rest, ..Setup::default() });
-    let response = node.chat(chat("mock-echo-body", "My card 4111 1111 1111 1234 no, 4242 4242 4242 4242."));
+    let response =
+        node.chat(chat("mock-echo-body", "My card 4111 1111 1111 1234 no, 4242 4242 4242 4242."));
     let sent = text_of(&response);
     assert!(sent.contains("**** **** **** 4242") && !sent.contains("4242 4242 4242"), "{sent}");
     assert_eq!(response.header("x-sluice-verdict"), Some("mask"));
@@ -138,7 +148,12 @@ fn policies_of_a_folder_are_in_force_and_reloaded() {
     assert_eq!(blocked.status, 403);
     let message = blocked.error("message");
     let message = message.as_str().unwrap();
-    assert!(message.contains("own-block") && message.contains("ask the data officer") && message.contains("email"), "{message}");
+    assert!(
+        message.contains("own-block")
+            && message.contains("ask the data officer")
+            && message.contains("email"),
+        "{message}"
+    );
     assert!(!message.contains("jane.doe"), "{message}");
     assert_eq!(blocked.error("param"), "messages[0].content");
     // No permit at all: everything is blocked.
@@ -157,7 +172,8 @@ fn reloads_under_load_lose_nothing() {
     let answered = Arc::new(AtomicU64::new(0));
     let clients: Vec<_> = (0..8)
         .map(|client| {
-            let (address, stop, answered) = (node.address, Arc::clone(&stop), Arc::clone(&answered));
+            let (address, stop, answered) =
+                (node.address, Arc::clone(&stop), Arc::clone(&answered));
             std::thread::spawn(move || {
                 let mut connection = Client::connect(address);
                 let mut n = 0;

@@ -34,10 +34,15 @@ fn replaced(original: &str, sent: &str) -> Vec<String> {
     let first = first.strip_suffix('"').filter(|_| !original.starts_with(first)).unwrap_or(first);
     rest = rest.strip_prefix(first).unwrap_or_else(|| panic!("changed before a tag: {sent}"));
     for piece in pieces {
-        let (_, kept) = piece.split_once(']').unwrap_or_else(|| panic!("a tag without end: {sent}"));
+        let (_, kept) =
+            piece.split_once(']').unwrap_or_else(|| panic!("a tag without end: {sent}"));
         // What follows a tag must be found again; as far as the next tag, which may be next door.
         let at = [kept, kept.strip_prefix('"').unwrap_or(kept)].into_iter().find_map(|kept| {
-            let found = if sent.ends_with(piece) { rest.strip_suffix(kept).map(str::len) } else { rest.find(kept) };
+            let found = if sent.ends_with(piece) {
+                rest.strip_suffix(kept).map(str::len)
+            } else {
+                rest.find(kept)
+            };
             found.map(|at| (at, kept.len()))
         });
         let (at, length) = at.unwrap_or_else(|| panic!("changed behind a tag: {sent}"));
@@ -72,7 +77,9 @@ fn user(text: &str) -> String {
 }
 
 fn with(fields: &str) -> String {
-    format!(r#"{{"model":"mock-echo-body","messages":[{{"role":"user","content":"Hello."}}],{fields}}}"#)
+    format!(
+        r#"{{"model":"mock-echo-body","messages":[{{"role":"user","content":"Hello."}}],{fields}}}"#
+    )
 }
 
 fn escaped(text: &str) -> String {
@@ -86,37 +93,59 @@ fn escaped(text: &str) -> String {
 fn identifiers_and_secrets_are_redacted_wherever_they_stand() {
     let mock = Mock::start();
     let node = external(&mock);
-    for (value, class) in [(CARD, "payment_card"), (SSN, "us_ssn"), (TOKEN, "secret.github_token")] {
+    for (value, class) in [(CARD, "payment_card"), (SSN, "us_ssn"), (TOKEN, "secret.github_token")]
+    {
         let case = |name: &str, body: &str| {
             redacts(&node, &format!("{class} in {name}"), body, class, &[value]);
         };
         case("a user's message", &user(&format!("Please use {value} for it.")));
-        case("a message of many words", &user(&format!("{} {value} {}", "word ".repeat(2000), "word ".repeat(2000))));
+        case(
+            "a message of many words",
+            &user(&format!("{} {value} {}", "word ".repeat(2000), "word ".repeat(2000))),
+        );
         for role in ["system", "developer", "assistant"] {
             let body = format!(
                 r#"{{"model":"mock-echo-body","messages":[{{"role":"{role}","content":"It is {value}."}},{{"role":"user","content":"Go on."}}]}}"#
             );
             case(role, &body);
         }
-        case("an earlier turn", &format!(
-            r#"{{"messages":[{{"role":"user","content":"I have {value}"}},{{"role":"assistant","content":"I see."}},{{"role":"user","content":"And now?"}}],"model":"mock-echo-body"}}"#
-        ));
+        case(
+            "an earlier turn",
+            &format!(
+                r#"{{"messages":[{{"role":"user","content":"I have {value}"}},{{"role":"assistant","content":"I see."}},{{"role":"user","content":"And now?"}}],"model":"mock-echo-body"}}"#
+            ),
+        );
         case("an unknown field", &with(&format!(r#""metadata_of_tomorrow": "It is {value}.""#)));
-        case("an unknown field, nested", &with(&format!(r#""x":[[{{"y":{{"z":[1,true,null,"It is {value}"]}}}}]]"#)));
+        case(
+            "an unknown field, nested",
+            &with(&format!(r#""x":[[{{"y":{{"z":[1,true,null,"It is {value}"]}}}}]]"#)),
+        );
         case("the end user's name", &with(&format!(r#""user":"card {value}""#)));
         case("a stop word", &with(&format!(r#""stop":["x","my {value}"]"#)));
-        case("a tool's definition", &with(&format!(
-            r#""tools":[{{"type":"function","function":{{"name":"pay","description":"Pays with {value} always","parameters":{{"type":"object"}}}}}}]"#
-        )));
-        case("an enum of a tool's definition", &with(&format!(
-            r#""tools":[{{"type":"function","function":{{"name":"pay","parameters":{{"type":"object","properties":{{"n":{{"enum":["number {value}"]}}}}}}}}}}]"#
-        )));
-        case("a tool's result", &format!(
-            r#"{{"model":"mock-echo-body","messages":[{{"role":"user","content":"Hi"}},{{"role":"assistant","content":null,"tool_calls":[{{"id":"c","type":"function","function":{{"name":"f","arguments":"{{}}"}}}}]}},{{"role":"tool","tool_call_id":"c","content":"On file: {value}"}}]}}"#
-        ));
-        case("a text part", &format!(
-            r#"{{"model":"mock-echo-body","messages":[{{"role":"user","content":[{{"type":"text","text":"Look:"}},{{"type":"text","text":"it is {value} here"}}]}}]}}"#
-        ));
+        case(
+            "a tool's definition",
+            &with(&format!(
+                r#""tools":[{{"type":"function","function":{{"name":"pay","description":"Pays with {value} always","parameters":{{"type":"object"}}}}}}]"#
+            )),
+        );
+        case(
+            "an enum of a tool's definition",
+            &with(&format!(
+                r#""tools":[{{"type":"function","function":{{"name":"pay","parameters":{{"type":"object","properties":{{"n":{{"enum":["number {value}"]}}}}}}}}}}]"#
+            )),
+        );
+        case(
+            "a tool's result",
+            &format!(
+                r#"{{"model":"mock-echo-body","messages":[{{"role":"user","content":"Hi"}},{{"role":"assistant","content":null,"tool_calls":[{{"id":"c","type":"function","function":{{"name":"f","arguments":"{{}}"}}}}]}},{{"role":"tool","tool_call_id":"c","content":"On file: {value}"}}]}}"#
+            ),
+        );
+        case(
+            "a text part",
+            &format!(
+                r#"{{"model":"mock-echo-body","messages":[{{"role":"user","content":[{{"type":"text","text":"Look:"}},{{"type":"text","text":"it is {value} here"}}]}}]}}"#
+            ),
+        );
         let deep = format!("{}\"It is {value}\"{}", "[".repeat(64), "]".repeat(64));
         case("an array 64 deep", &with(&format!(r#""x":{deep}"#)));
         let deep = format!("{}\"It is {value}\"{}", "{\"a\":".repeat(64), "}".repeat(64));
@@ -146,7 +175,8 @@ fn a_tool_call_stays_json_when_its_arguments_are_redacted() {
         let sent = forwarded(&node.chat(&body));
         assert!(!sent.contains(CARD) && !sent.contains(DIGITS), "{sent}");
         let value: Value = serde_json::from_str(&sent).unwrap();
-        let inner = value["messages"][1]["tool_calls"][0]["function"]["arguments"].as_str().unwrap();
+        let inner =
+            value["messages"][1]["tool_calls"][0]["function"]["arguments"].as_str().unwrap();
         let inner: Value = serde_json::from_str(inner).unwrap_or_else(|e| panic!("{e}: {inner}"));
         assert_eq!(inner["amount"], 12, "{inner}");
     }
@@ -156,7 +186,8 @@ fn a_tool_call_stays_json_when_its_arguments_are_redacted() {
 fn what_is_encoded_or_disguised_is_found() {
     let mock = Mock::start();
     let node = external(&mock);
-    for (value, class) in [(CARD, "payment_card"), (SSN, "us_ssn"), (TOKEN, "secret.github_token")] {
+    for (value, class) in [(CARD, "payment_card"), (SSN, "us_ssn"), (TOKEN, "secret.github_token")]
+    {
         let phrase = format!("The number is {value} and that is all.");
         let hex = phrase.bytes().fold(String::new(), |mut out, byte| {
             write!(out, "{byte:02x}").unwrap();
@@ -205,7 +236,13 @@ fn what_is_encoded_or_disguised_is_found() {
             r#"{{"model":"mock-echo-body","messages":[{{"role":"user","content":"Here: {head}{} (end)"}}]}}"#,
             escaped(tail)
         );
-        redacts(&node, &format!("{class} half in \\u escapes"), &body, class, &[value, &escaped(tail)]);
+        redacts(
+            &node,
+            &format!("{class} half in \\u escapes"),
+            &body,
+            class,
+            &[value, &escaped(tail)],
+        );
     }
 }
 
@@ -223,7 +260,11 @@ fn nothing_hides_across_text_parts() {
     };
     let tag = "[REDACTED:payment_card]";
     for (name, split, expected) in [
-        ("two parts", parts(&["It is 4111 1111", " 1111 1111 ok"]), parts(&[&format!("It is {tag}"), " ok"])),
+        (
+            "two parts",
+            parts(&["It is 4111 1111", " 1111 1111 ok"]),
+            parts(&[&format!("It is {tag}"), " ok"]),
+        ),
         (
             "three parts",
             parts(&["It is 4111 11", "11 1111", " 1111 ok"]),
@@ -239,7 +280,8 @@ fn nothing_hides_across_text_parts() {
         assert_eq!(forwarded(&response), expected, "{name}");
     }
     let halves = TOKEN.split_at(20);
-    let sent = forwarded(&node.chat(parts(&[&format!("use {}", halves.0), &format!("{} now", halves.1)])));
+    let sent =
+        forwarded(&node.chat(parts(&[&format!("use {}", halves.0), &format!("{} now", halves.1)])));
     assert!(!sent.contains(halves.0) && !sent.contains(halves.1), "{sent}");
 }
 
@@ -250,7 +292,10 @@ fn numbers_are_inspected_and_become_strings() {
     for (original, expected) in [
         (format!(r#""x":{DIGITS}"#), r#""x":"[REDACTED:payment_card]""#.to_owned()),
         (format!(r#""x":[1, {DIGITS} ,2]"#), r#""x":[1, "[REDACTED:payment_card]" ,2]"#.to_owned()),
-        (format!(r#""seed":{DIGITS},"n":1"#), r#""seed":"[REDACTED:payment_card]","n":1"#.to_owned()),
+        (
+            format!(r#""seed":{DIGITS},"n":1"#),
+            r#""seed":"[REDACTED:payment_card]","n":1"#.to_owned(),
+        ),
     ] {
         assert_eq!(forwarded(&node.chat(with(&original))), with(&expected));
     }
@@ -273,7 +318,11 @@ fn a_key_cannot_be_rewritten_so_it_is_refused() {
         let response = node.chat(with(&fields));
         assert_eq!(response.status, 403, "{}", response.text());
         assert_eq!(response.error("code"), "blocked_by_policy");
-        assert!(!response.text().contains(CARD) && !response.text().contains(TOKEN), "{}", response.text());
+        assert!(
+            !response.text().contains(CARD) && !response.text().contains(TOKEN),
+            "{}",
+            response.text()
+        );
         let told = response.error("param");
         let told = told.as_str().unwrap_or_default();
         assert!(told.starts_with(param), "{told}");
@@ -306,7 +355,11 @@ fn headers_and_the_log_tell_what_was_done() {
     let mut client = node.client();
     let id = ("x-request-id", "my-own.id/42");
     let trace = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-    let response = client.post("/v1/chat/completions", &[id, trace], user(&format!("{CARD} and {CARD}, {SSN}")));
+    let response = client.post(
+        "/v1/chat/completions",
+        &[id, trace],
+        user(&format!("{CARD} and {CARD}, {SSN}")),
+    );
     assert_eq!(response.status, 200);
     assert_eq!(response.header("x-request-id"), Some(id.1));
     assert_eq!(response.header("x-sluice-verdict"), Some("redact"));
@@ -325,7 +378,10 @@ fn headers_and_the_log_tell_what_was_done() {
     assert_eq!(row["trace_id"], "0af7651916cd43dd8448eb211c80319c");
     assert!(row["model"].as_str().unwrap().starts_with("hash:"), "{row}");
     assert!(!row.to_string().contains("my-own"), "{row}");
-    assert!(row["policies"].as_array().unwrap().iter().any(|name| name == "default/cards"), "{row}");
+    assert!(
+        row["policies"].as_array().unwrap().iter().any(|name| name == "default/cards"),
+        "{row}"
+    );
 
     // An id that no log wants is replaced.
     for bad in ["", "with space", &"x".repeat(129)] {
@@ -361,7 +417,11 @@ fn attacks_are_blocked_and_told() {
     let record = blocked.header("x-sluice-record").unwrap();
     assert!(blocked.json().to_string().contains(record), "{}", blocked.text());
     let row = node.row(&blocked);
-    assert_eq!((&row["verdict"], &row["status"], &row["end"]), (&json!("block"), &json!(403), &json!("blocked")), "{row}");
+    assert_eq!(
+        (&row["verdict"], &row["status"], &row["end"]),
+        (&json!("block"), &json!(403), &json!("blocked")),
+        "{row}"
+    );
 
     // In a tool's result the bar is lower.
     let body = json!({"model": "m", "messages": [
@@ -381,7 +441,10 @@ fn attacks_are_blocked_and_told() {
     let events = streamed.events();
     assert_eq!(streamed.status, 200);
     assert_eq!(events.last().map(String::as_str), Some("[DONE]"));
-    assert!(events.iter().any(|event| event.contains("\"finish_reason\":\"content_filter\"")), "{events:?}");
+    assert!(
+        events.iter().any(|event| event.contains("\"finish_reason\":\"content_filter\"")),
+        "{events:?}"
+    );
     let row = node.row(&streamed);
     assert_eq!((&row["verdict"], &row["status"]), (&json!("block"), &json!(200)));
     // Nothing of all this reached the upstream.
@@ -412,7 +475,10 @@ fn observing_changes_nothing_and_tells_what_would_have_been() {
     assert_eq!(response.header("x-sluice-verdict"), Some("alert"));
     assert_eq!(response.header("x-sluice-would"), Some("redact"));
     let row = node.row(&response);
-    assert_eq!((&row["verdict"], &row["decided"], &row["observe"]), (&json!("alert"), &json!("redact"), &json!(true)));
+    assert_eq!(
+        (&row["verdict"], &row["decided"], &row["observe"]),
+        (&json!("alert"), &json!("redact"), &json!(true))
+    );
     let attack = user(ATTACK);
     let response = node.chat(&attack);
     assert_eq!(forwarded(&response), attack);
@@ -486,7 +552,10 @@ fn answers_are_governed_too() {
     for secret in ["jane.doe@example.com", CARD, SSN] {
         assert!(!text.contains(secret), "{text}");
     }
-    assert!(text.contains("[REDACTED:email]") && text.contains("That is all I have on file."), "{text}");
+    assert!(
+        text.contains("[REDACTED:email]") && text.contains("That is all I have on file."),
+        "{text}"
+    );
     assert_eq!(response.header("x-sluice-verdict"), Some("redact"));
     let row = node.row(&response);
     assert_eq!(row["response_verdict"], "redact", "{row}");
@@ -507,7 +576,8 @@ fn credentials_go_nowhere_but_where_they_belong() {
         mock.upstream("mock", "external"),
         Setup::route("mock", "")
     );
-    let environment = vec![("UPSTREAM_KEY".to_owned(), "sk-upstream-key-of-the-operator".to_owned())];
+    let environment =
+        vec![("UPSTREAM_KEY".to_owned(), "sk-upstream-key-of-the-operator".to_owned())];
     let node = Node::start(Setup { rest, environment, ..Setup::default() });
     let mut client = node.client();
     let ask = |client: &mut sluice_tests::Client, headers: &[(&str, &str)]| -> (String, Response) {
@@ -532,13 +602,24 @@ fn credentials_go_nowhere_but_where_they_belong() {
             ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         ],
     );
-    for secret in
-        ["secret_of_the_client", "cookie", "10.9.8.7", "custom", "proxy-auth", "session_of", "x-hop", "gzip", "x-sluice"]
-    {
+    for secret in [
+        "secret_of_the_client",
+        "cookie",
+        "10.9.8.7",
+        "custom",
+        "proxy-auth",
+        "session_of",
+        "x-hop",
+        "gzip",
+        "x-sluice",
+    ] {
         assert!(!head.contains(secret), "`{secret}` reached the upstream:\n{head}");
     }
     assert!(head.contains("authorization: bearer sk-upstream-key-of-the-operator"), "{head}");
-    assert!(head.contains("accept-encoding: identity") && head.contains("user-agent: story/1.0"), "{head}");
+    assert!(
+        head.contains("accept-encoding: identity") && head.contains("user-agent: story/1.0"),
+        "{head}"
+    );
     assert!(head.contains("traceparent: 00-0af7651916cd43dd8448eb211c80319c-"), "{head}");
     assert!(!head.contains("b7ad6b7169203331"), "the span is ours:\n{head}");
     for (name, value) in &response.headers {
@@ -558,7 +639,8 @@ fn every_endpoint_is_governed() {
         Setup::route("mock", "")
     );
     let node = Node::start(Setup { rest, ..Setup::default() });
-    let body = json!({"model": "any", "prompt": ["fine", format!("the {CARD}")], "suffix": SSN}).to_string();
+    let body = json!({"model": "any", "prompt": ["fine", format!("the {CARD}")], "suffix": SSN})
+        .to_string();
     let response = node.client().post("/v1/completions", &[], &body);
     let sent = response.json()["choices"][0]["text"].as_str().unwrap().to_owned();
     assert!(!sent.contains(CARD) && !sent.contains(SSN), "{sent}");
@@ -581,10 +663,16 @@ fn every_endpoint_is_governed() {
         ("/metrics", "GET", 404),
     ] {
         let mut client = node.client();
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n", node.address);
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n",
+            node.address
+        );
         client.send(head + if method == "POST" { "content-length: 2\r\n\r\n{}" } else { "\r\n" });
         let response = client.response();
         assert_eq!(response.status, status, "{method} {path}");
-        assert!(response.error("code").is_string() && response.header("x-should-retry") == Some("false"));
+        assert!(
+            response.error("code").is_string()
+                && response.header("x-should-retry") == Some("false")
+        );
     }
 }

@@ -29,7 +29,9 @@ fn keys_come_and_go_while_the_node_runs() {
     let first = node.key("first", &["--tenant", "acme", "--group", "staff", "--user", "alice"]);
     assert!(first.starts_with("slk_") && first.len() > 30, "{first}");
     in_force("the first key", || node.chat(chat("echo", "Hello.")).status == 401);
-    for (refused, why) in [(node.chat(chat("echo", "Hi")), "sent"), (with_key(&node, "slk_wrong"), "known")] {
+    for (refused, why) in
+        [(node.chat(chat("echo", "Hi")), "sent"), (with_key(&node, "slk_wrong"), "known")]
+    {
         assert_eq!(refused.status, 401);
         assert_eq!(refused.error("code"), "invalid_api_key");
         assert_eq!(refused.error("type"), "authentication_error");
@@ -54,7 +56,8 @@ fn keys_come_and_go_while_the_node_runs() {
     let second = node.key("second", &[]);
     in_force("the second key", || with_key(&node, &second).status == 200);
     let listed = node.sluice(&["key", "list", "--json"]).ok();
-    let names: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<Value> =
+        listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(names.len(), 2);
     assert!(!listed.contains(&first) && !listed.contains(&second), "{listed}");
     assert!(node.sluice(&["key", "list"]).ok().contains("acme/first/alice"));
@@ -112,17 +115,27 @@ fn keys_expire_and_are_limited_to_models() {
     let message = expired.expect("it expires").error("message");
     assert!(message.as_str().unwrap().contains("expired"), "{message}");
     for bad in ["yesterday", "2001-01-01", "0s", "-1d"] {
-        assert_eq!(node.sluice(&["key", "new", "--name", "bad", "--expires", bad]).code, Some(2), "{bad}");
+        assert_eq!(
+            node.sluice(&["key", "new", "--name", "bad", "--expires", bad]).code,
+            Some(2),
+            "{bad}"
+        );
     }
 }
 
 #[test]
 fn off_loopback_a_key_must_exist() {
     let mut node = Node::prepare(Setup::default());
-    node.write_config(|text| text.replace(&format!("address = \"{}\"", node.address), "address = \"0.0.0.0:18080\""));
-    let checked = sluice_tests::sluice(["check".as_ref(), "--config".as_ref(), node.config().as_os_str()]);
+    node.write_config(|text| {
+        text.replace(&format!("address = \"{}\"", node.address), "address = \"0.0.0.0:18080\"")
+    });
+    let checked =
+        sluice_tests::sluice(["check".as_ref(), "--config".as_ref(), node.config().as_os_str()]);
     assert_eq!(checked.code, Some(1));
-    assert!(checked.out.contains("sluice key new") && checked.out.contains("0.0.0.0:18080"), "{checked:?}");
+    assert!(
+        checked.out.contains("sluice key new") && checked.out.contains("0.0.0.0:18080"),
+        "{checked:?}"
+    );
     node.launch();
     assert_eq!(node.wait_exit().code(), Some(1));
     node.key("first", &[]);
@@ -134,7 +147,8 @@ fn off_loopback_a_key_must_exist() {
     // The management port off loopback needs TLS and a token.
     let admin = format!("address = \"{}\"", node.admin);
     node.write_config(|text| text.replace(&admin, "address = \"0.0.0.0:18081\""));
-    let checked = sluice_tests::sluice(["check".as_ref(), "--config".as_ref(), node.config().as_os_str()]);
+    let checked =
+        sluice_tests::sluice(["check".as_ref(), "--config".as_ref(), node.config().as_os_str()]);
     assert_eq!(checked.code, Some(1));
     assert!(checked.out.contains("token") && checked.out.contains("tls"), "{checked:?}");
 }
@@ -151,7 +165,9 @@ fn a_callers_own_credential_goes_to_that_upstream_only() {
     );
     let node = Node::start(Setup { rest, ..Setup::default() });
     let key = node.key("app", &[]);
-    let ask = |model: &str, headers: &[(&str, &str)]| node.client().post(CHAT, headers, chat(model, "Hi"));
+    let ask = |model: &str, headers: &[(&str, &str)]| {
+        node.client().post(CHAT, headers, chat(model, "Hi"))
+    };
     let headers = [("authorization", "Bearer sk-the-callers-own"), ("x-sluice-key", key.as_str())];
     in_force("the key", || ask("mock-headers", &headers).status == 200);
     let head = text_of(&ask("mock-headers", &headers)).to_ascii_lowercase();

@@ -13,7 +13,10 @@ fn both_versions_carry_requests_and_streams() {
         let mut client = node.client_tls(certificates.client(&[version], false));
         assert_eq!(client.session().unwrap().protocol_version(), Some(version.version));
         for n in 0..5 {
-            assert_eq!(text_of(&client.chat(chat("echo", &format!("number {n}")))), format!("number {n}"));
+            assert_eq!(
+                text_of(&client.chat(chat("echo", &format!("number {n}")))),
+                format!("number {n}")
+            );
         }
         let response = client.chat(chat_stream("echo", "streamed"));
         assert_eq!(response.events().last().map(String::as_str), Some("[DONE]"));
@@ -57,13 +60,14 @@ fn client_certificates_are_asked_for_where_configured() {
     assert_eq!(known.chat(chat("echo", "Hello.")).status, 200);
     for version in [&TLS12, &TLS13] {
         // With 1.3 the client is done before the server looks.
-        let refused = match Client::connect_tls(node.address, certificates.client(&[version], false)) {
-            Err(_) => true,
-            Ok(mut client) => {
-                client.try_send(b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n").ok();
-                client.try_response(false).is_err()
-            }
-        };
+        let refused =
+            match Client::connect_tls(node.address, certificates.client(&[version], false)) {
+                Err(_) => true,
+                Ok(mut client) => {
+                    client.try_send(b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n").ok();
+                    client.try_response(false).is_err()
+                }
+            };
         assert!(refused, "{version:?}");
     }
     eventually("failures are counted", || node.metrics().count("sluice_tls_failures_total") == 2);
@@ -76,7 +80,13 @@ fn what_is_no_tls_is_let_go() {
     let node = Node::start(Setup::default().tls(&certificates, "").limits(limits));
     // Plain HTTP, noise, a hello cut short, a stranger's trust, silence.
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
-    for bytes in [&b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"[..], &[0xff; 600], hello, b"", &[0x16, 3, 1, 0xff, 0xff]] {
+    for bytes in [
+        &b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"[..],
+        &[0xff; 600],
+        hello,
+        b"",
+        &[0x16, 3, 1, 0xff, 0xff],
+    ] {
         let mut client = node.client();
         client.send(bytes);
         while client.read_some().is_ok_and(|count| count > 0) {}

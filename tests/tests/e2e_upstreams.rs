@@ -65,7 +65,8 @@ fn every_fault_has_its_status() {
 #[test]
 fn streams_that_break_are_cut_and_never_ended_as_if_whole() {
     let mock = Mock::start();
-    let node = Node::start(Setup::to_mock(&mock, "external", "").limits("upstream_timeout_ms = 700\n"));
+    let node =
+        Node::start(Setup::to_mock(&mock, "external", "").limits("upstream_timeout_ms = 700\n"));
     for model in ["mock-die-stream", "mock-die"] {
         let mut client = node.client();
         client.send_post(CHAT, &[], chat_stream(model, "Hello."));
@@ -88,7 +89,9 @@ fn streams_that_break_are_cut_and_never_ended_as_if_whole() {
         assert_eq!(response.status, status, "{model}");
         assert_eq!(response.header("content-type"), Some("application/json"), "{model}");
     }
-    eventually("every outcome is recorded", || node.rows().iter().all(|row| !row["status"].is_null()));
+    eventually("every outcome is recorded", || {
+        node.rows().iter().all(|row| !row["status"].is_null())
+    });
     let ends: Vec<_> = node.rows().iter().map(|row| row["end"].clone()).collect();
     assert_eq!(ends.iter().filter(|end| **end == json!("upstream_failed")).count(), 3, "{ends:?}");
 }
@@ -207,12 +210,17 @@ fn a_client_that_leaves_takes_its_upstream_request_with_it() {
     for round in 1..=10 {
         let mut client = node.client();
         client.send_post(CHAT, &[], chat("mock-slow-60000", "Hello."));
-        eventually("it is forwarded", || mock.stat("requests") > 2 * round - 2 && node.metrics().count("sluice_requests_in_flight") == 1);
+        eventually("it is forwarded", || {
+            mock.stat("requests") > 2 * round - 2
+                && node.metrics().count("sluice_requests_in_flight") == 1
+        });
         // Not before the request is out.
         std::thread::sleep(Duration::from_millis(30));
         client.leave();
         eventually("the upstream is told", || mock.stat("cancelled") == round);
-        eventually("the request is over", || node.metrics().count("sluice_requests_in_flight") == 0);
+        eventually("the request is over", || {
+            node.metrics().count("sluice_requests_in_flight") == 0
+        });
     }
     assert_eq!(node.metrics().count("sluice_client_left_total"), 10);
     eventually("outcomes say so", || {
@@ -232,7 +240,8 @@ fn an_upstream_that_stops_in_a_stream_is_given_up() {
         }
     });
     let rest = upstream.toml("own", "internal") + &Setup::route("own", "");
-    let node = Node::start(Setup { rest, ..Setup::default() }.limits("upstream_timeout_ms = 400\n"));
+    let node =
+        Node::start(Setup { rest, ..Setup::default() }.limits("upstream_timeout_ms = 400\n"));
     let mut client = node.client();
     client.send_post(CHAT, &[], chat_stream("m", "Hello."));
     assert_eq!(client.read_head().unwrap().status, 200);
@@ -244,7 +253,11 @@ fn an_upstream_that_stops_in_a_stream_is_given_up() {
 #[test]
 fn connections_to_an_upstream_are_bounded() {
     let mock = Mock::start();
-    let rest = format!("{}connections = 2\n{}", mock.upstream("mock", "external"), Setup::route("mock", ""));
+    let rest = format!(
+        "{}connections = 2\n{}",
+        mock.upstream("mock", "external"),
+        Setup::route("mock", "")
+    );
     let node = Node::start(Setup { rest, ..Setup::default() });
     let mut busy: Vec<Client> = (0..2)
         .map(|_| {
@@ -317,7 +330,10 @@ fn https_upstreams_are_checked() {
                         return;
                     }
                     let body = Upstream::completion("over tls");
-                    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+                    let head = format!(
+                        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                        body.len()
+                    );
                     if tls.write_all((head + &body).as_bytes()).is_err() {
                         return;
                     }
@@ -326,11 +342,19 @@ fn https_upstreams_are_checked() {
         }
     });
     let upstream = |name: &str, host: &str, ca: bool| {
-        let ca = if ca { format!("ca = \"{}\"\n", certificates.authority().display()) } else { String::new() };
-        format!("[[upstream]]\nname = \"{name}\"\nurl = \"https://{host}:9443\"\ntrust = \"internal\"\n{ca}")
+        let ca = if ca {
+            format!("ca = \"{}\"\n", certificates.authority().display())
+        } else {
+            String::new()
+        };
+        format!(
+            "[[upstream]]\nname = \"{name}\"\nurl = \"https://{host}:9443\"\ntrust = \"internal\"\n{ca}"
+        )
     };
     let address = certificates.address.to_string();
-    let route = |name: &str| format!("[[route]]\nname = \"{name}\"\nmodels = [\"{name}\"]\ntargets = [\"{name}\"]\n");
+    let route = |name: &str| {
+        format!("[[route]]\nname = \"{name}\"\nmodels = [\"{name}\"]\ntargets = [\"{name}\"]\n")
+    };
     let rest = [
         upstream("trusted", &address, true),
         upstream("unknown", &address, false),

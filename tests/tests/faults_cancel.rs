@@ -182,19 +182,28 @@ impl Leaver {
             Way::UpstreamDies => {
                 self.send(&closing(&hello("mock-die")));
                 let answer = self.read_all();
-                assert!(answer.starts_with(b"HTTP/1.1 502 "), "{}", String::from_utf8_lossy(&answer));
+                assert!(
+                    answer.starts_with(b"HTTP/1.1 502 "),
+                    "{}",
+                    String::from_utf8_lossy(&answer)
+                );
             }
             Way::UpstreamDiesInStream => {
                 self.send(&closing(&request(&chat_stream("mock-die-stream", "Hello."))));
                 let answer = self.read_all();
                 // It ends, and never as if it were whole.
-                let is_cut = answer.starts_with(b"HTTP/1.1 200 ") && !answer.ends_with(b"0\r\n\r\n");
+                let is_cut =
+                    answer.starts_with(b"HTTP/1.1 200 ") && !answer.ends_with(b"0\r\n\r\n");
                 assert!(is_cut, "{}", String::from_utf8_lossy(&answer));
             }
             Way::NobodyAnswers => {
                 self.send(&closing(&hello("mock-hang")));
                 let answer = self.read_all();
-                assert!(answer.starts_with(b"HTTP/1.1 504 "), "{}", String::from_utf8_lossy(&answer));
+                assert!(
+                    answer.starts_with(b"HTTP/1.1 504 "),
+                    "{}",
+                    String::from_utf8_lossy(&answer)
+                );
                 return;
             }
         }
@@ -222,8 +231,7 @@ fn behave(mut client: Client, mut random: Random, stop: &AtomicBool) -> u32 {
         let stream = random.next() % 2 == 0;
         let model = "mock-echo-body";
         let body = if stream { chat_stream(model, &text) } else { chat(model, &text) };
-        let response =
-            client.post("/v1/chat/completions", &[("x-request-id", &nonce)], &body);
+        let response = client.post("/v1/chat/completions", &[("x-request-id", &nonce)], &body);
         assert_eq!(response.status, 200, "{}", response.text());
         assert_eq!(response.header("x-request-id"), Some(nonce.as_str()));
         let said = if stream { said(&response.events()) } else { forwarded(&response) };
@@ -253,11 +261,7 @@ fn held(node: &Node, mocks: &[&Mock]) -> usize {
     open.saturating_sub(usize::try_from(upstream).unwrap())
 }
 
-fn start_honest(
-    node: &Node,
-    random: &mut Random,
-    stop: &Arc<AtomicBool>,
-) -> Vec<JoinHandle<u32>> {
+fn start_honest(node: &Node, random: &mut Random, stop: &Arc<AtomicBool>) -> Vec<JoinHandle<u32>> {
     let honest = |_| {
         let (client, random, stop) = (node.client(), random.fork(), Arc::clone(stop));
         std::thread::spawn(move || behave(client, random, &stop))
@@ -277,8 +281,10 @@ fn cancel(name: &str, environment: &[(&str, &str)], driver: &str) {
         + &route("plain", "*");
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let environment = environment.iter().map(own).collect();
-    let timeouts = ["head", "body", "upstream"].map(|of| format!("{of}_timeout_ms = {TIMEOUT_MS}\n"));
-    let setup = Setup { rest, environment, ..Setup::default() }.workers(2).limits(&timeouts.concat());
+    let timeouts =
+        ["head", "body", "upstream"].map(|of| format!("{of}_timeout_ms = {TIMEOUT_MS}\n"));
+    let setup =
+        Setup { rest, environment, ..Setup::default() }.workers(2).limits(&timeouts.concat());
     let mut node = Node::start(setup);
     assert!(node.log().contains(driver) || node.out().contains(driver), "{}", node.log());
     let mocks = [&plain, &paced];
@@ -296,7 +302,9 @@ fn cancel(name: &str, environment: &[(&str, &str)], driver: &str) {
     let leave = |_| {
         let (left, mut random) = (Arc::clone(&left), random.fork());
         std::thread::spawn(move || {
-            let take = || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            let take = || {
+                left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+            };
             while take().is_ok() {
                 let leaver = Leaver::connect(address, random.fork());
                 let waits = random.within(0..WAITS_OUT) == 0;

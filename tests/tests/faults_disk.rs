@@ -9,10 +9,8 @@
 mod small_disk;
 
 use nix::sys::signal::Signal;
+use sluice_tests::{Client, Mock, Node, Response, Setup, chat, eventually, is_root, signal, skip};
 use small_disk::SmallDisk;
-use sluice_tests::{
-    Client, Mock, Node, Response, Setup, chat, eventually, is_root, signal, skip,
-};
 use std::collections::HashMap;
 
 const DISK_BYTES: u64 = 24 << 20;
@@ -135,7 +133,9 @@ fn assert_not_ready(node: &Node) {
 
 #[test]
 fn a_full_disk_holds_requests_back_and_loses_none() {
-    let Some(mut bench) = Bench::start("a_full_disk_holds_requests_back_and_loses_none") else { return };
+    let Some(mut bench) = Bench::start("a_full_disk_holds_requests_back_and_loses_none") else {
+        return;
+    };
     for _ in 0..20 {
         bench.assert_served("sync");
         bench.assert_served("async");
@@ -174,7 +174,10 @@ fn a_full_disk_holds_requests_back_and_loses_none() {
     // Refused ones that reached the ring say in the log that they were not forwarded.
     let unsent = rows.values().filter(|row| row["status"] == 503).count();
     assert!(unsent >= refusals, "{unsent} of {refusals}");
-    eprintln!("faults_disk: {served} requests in a full ring, {told} records told of, {} in the log", rows.len());
+    eprintln!(
+        "faults_disk: {served} requests in a full ring, {told} records told of, {} in the log",
+        rows.len()
+    );
 }
 
 #[test]
@@ -206,7 +209,9 @@ fn a_disk_that_is_full_when_management_comes_back_is_no_end() {
     assert_not_ready(&bench.node);
     let starts = || {
         let log = bench.node.log();
-        log.lines().filter(|line| line.contains("child started") && line.contains("management")).count()
+        log.lines()
+            .filter(|line| line.contains("child started") && line.contains("management"))
+            .count()
     };
     assert_eq!(starts(), 2, "{}", bench.node.log());
 

@@ -102,13 +102,14 @@ impl Crowd {
     fn ask(&self, mut random: Random) {
         let mut connected: Option<Client> = None;
         while !self.stop.load(Ordering::Relaxed) {
-            let client = match connected.take().map_or_else(|| Client::try_connect(self.address), Ok) {
-                Ok(client) => client,
-                Err(_) => {
-                    std::thread::sleep(Duration::from_millis(5));
-                    continue;
-                }
-            };
+            let client =
+                match connected.take().map_or_else(|| Client::try_connect(self.address), Ok) {
+                    Ok(client) => client,
+                    Err(_) => {
+                        std::thread::sleep(Duration::from_millis(5));
+                        continue;
+                    }
+                };
             let (model, stream) = random.one_of(&KINDS);
             let body = if stream { chat_stream(model, "Hello.") } else { chat(model, "Hello.") };
             let request = format!(
@@ -125,7 +126,9 @@ impl Crowd {
                     how
                 }
                 // A request that nobody ever answers.
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
                     "never".to_owned()
                 }
                 Err(error) if error.kind() == ErrorKind::InvalidData => error.to_string(),
@@ -179,7 +182,10 @@ impl Crowd {
     fn end(&self, threads: Vec<JoinHandle<()>>) -> (Vec<String>, BTreeMap<String, usize>) {
         self.stop.store(true, Ordering::Relaxed);
         threads.into_iter().for_each(|thread| thread.join().unwrap());
-        (std::mem::take(&mut self.told.lock().unwrap()), std::mem::take(&mut self.ends.lock().unwrap()))
+        (
+            std::mem::take(&mut self.told.lock().unwrap()),
+            std::mem::take(&mut self.ends.lock().unwrap()),
+        )
     }
 }
 
@@ -248,7 +254,8 @@ fn kill(node: &mut Node, victims: &[Victim], random: &mut Random, times: &mut Ti
         std::thread::sleep(Duration::from_millis(10));
         let group = node.group();
         let is_new = |pid: Option<i32>| pid.is_some_and(|pid| !killed.contains(&pid));
-        (is_new(group.management()) && is_new(group.data_path()) && node.is_ready()).then_some(())?;
+        (is_new(group.management()) && is_new(group.data_path()) && node.is_ready())
+            .then_some(())?;
         let answer = post(node.address, PATH, chat("probe", "Hello."))?;
         (answer.status == 200).then(|| begun.elapsed())
     });

@@ -116,7 +116,11 @@ impl Slow {
     fn start(node: &Node) -> Slow {
         let mut slow = Slow { writers: Vec::new(), readers: Vec::new(), waiting: Vec::new() };
         for _ in 0..SLOW_EACH {
-            let long = head(SLOW_BODY_BYTES).replacen("\r\n", &format!("\r\nx: {}\r\n", "a".repeat(8000)), 1);
+            let long = head(SLOW_BODY_BYTES).replacen(
+                "\r\n",
+                &format!("\r\nx: {}\r\n", "a".repeat(8000)),
+                1,
+            );
             slow.writers.push((connect(node.address), long.into_bytes()));
             let mut body = connect(node.address);
             body.write_all(head(SLOW_BODY_BYTES).as_bytes()).unwrap();
@@ -133,16 +137,18 @@ impl Slow {
         slow
     }
 
-    /// A little of everything: a byte of some, a few hundred of others, so that buffers are in use.
+    /// A tenth of them moves a little: by a byte or, so that buffers are in use, a few hundred.
     fn step(&mut self, turn: usize) {
         for (number, (stream, left)) in self.writers.iter_mut().enumerate() {
-            // A quarter of them has come far already.
+            if number % 10 != turn % 10 {
+                continue;
+            }
             let count = if number % 4 == 0 { 200 } else { 1 };
             let piece: Vec<u8> = left.drain(..count.min(left.len().saturating_sub(1))).collect();
             stream.write_all(&piece).unwrap();
         }
         let mut buffer = [0; 512];
-        for reader in self.readers.iter_mut().skip(turn % 4).step_by(4) {
+        for reader in self.readers.iter_mut().skip(turn % 10).step_by(10) {
             assert!(reader.read(&mut buffer).unwrap() > 0, "the stream goes on");
         }
     }
@@ -158,10 +164,12 @@ fn connect(address: SocketAddr) -> TcpStream {
 #[test]
 fn slow_connections_cost_little_and_hold_nobody_up() {
     let mock = Mock::start();
-    let limits = ["head", "body", "send", "upstream"].map(|of| format!("{of}_timeout_ms = 300000\n"));
+    let limits =
+        ["head", "body", "send", "upstream"].map(|of| format!("{of}_timeout_ms = 300000\n"));
     let limits = format!("{}in_flight_bytes = {IN_FLIGHT_BYTES}\ndrain_ms = 0\n", limits.concat());
     let mut node = Node::start(Setup::to_mock(&mock, "internal", "").limits(&limits));
     let data_path = node.group().data_path().unwrap();
+    let (mut most, mut turn) = (0, 0);
     let others = Others::start(&node);
     let alone = Instant::now();
     std::thread::sleep(MEASURED);
@@ -171,18 +179,33 @@ fn slow_connections_cost_little_and_hold_nobody_up() {
     let mut slow = Slow::start(&node);
     let connections = 4 * SLOW_EACH + OTHERS;
     eventually("slow connections are there", || {
-        slow.step(0);
+        turn += 1;
+        slow.step(turn);
         let metrics = node.metrics();
         metrics.count("sluice_connections_open") == connections as u64
             && metrics.count("sluice_requests_in_flight") >= 3 * SLOW_EACH as u64
     });
+    eventually("buffers of slow readers are full", || {
+        let sent = || node.metrics().count("sluice_stream_events_total");
+        let before = sent();
+        for _ in 0..20 {
+            turn += 1;
+            slow.step(turn);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        eprintln!(
+            "{} events {}",
+            sent(),
+            std::fs::read_to_string("/proc/net/sockstat").unwrap().lines().nth(1).unwrap()
+        );
+        sent() - before < 10
+    });
     let there = Instant::now();
-    let (mut most, mut turn) = (0, 0);
     while there.elapsed() < MEASURED {
-        slow.step(turn);
         turn += 1;
+        slow.step(turn);
         most = most.max(resident_bytes(data_path));
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(10));
     }
     let metrics = node.metrics();
     assert_eq!(metrics.count("sluice_connections_open"), connections as u64, "none was closed");
@@ -199,7 +222,8 @@ fn slow_connections_cost_little_and_hold_nobody_up() {
     drop(slow);
     eventually("nothing is left of them", || {
         let metrics = node.metrics();
-        metrics.count("sluice_connections_open") == 0 && metrics.count("sluice_in_flight_bytes") == 0
+        metrics.count("sluice_connections_open") == 0
+            && metrics.count("sluice_in_flight_bytes") == 0
     });
     node.stop();
     node.assert_verifies();
@@ -219,7 +243,13 @@ fn hostile() -> [(&'static str, String); 4] {
     }
     let digits = "4111 1111 1111 1112 ";
     [
-        ("escapes", format!(r#"{{"model":"mock","messages":[{{"role":"user","content":"{}"}}]}}"#, fill(r"\u0034"))),
+        (
+            "escapes",
+            format!(
+                r#"{{"model":"mock","messages":[{{"role":"user","content":"{}"}}]}}"#,
+                fill(r"\u0034")
+            ),
+        ),
         ("nested base64", chat("mock", &nested)),
         ("empty lists", format!(r#"{{"model":"mock","messages":[{}[]]}}"#, fill("[],"))),
         ("candidates", chat("mock", &fill(digits))),
@@ -229,7 +259,9 @@ fn hostile() -> [(&'static str, String); 4] {
 #[test]
 fn hostile_bodies_hold_nobody_up() {
     let mock = Mock::start();
-    let mut node = Node::start(Setup::to_mock(&mock, "external", "audit = \"async\"").limits("drain_ms = 1000\n"));
+    let mut node = Node::start(
+        Setup::to_mock(&mock, "external", "audit = \"async\"").limits("drain_ms = 1000\n"),
+    );
     let others = Others::start(&node);
     let alone = Instant::now();
     std::thread::sleep(MEASURED);

@@ -1,8 +1,7 @@
-//! The node's own secrets: the key of opaque ids, commitment keys, session ticket keys.
+//! The node's own secrets: the key of opaque ids, commitment keys.
 //!
 //! Commitment keys are rotated by age and kept, each under its epoch, as an auditor needs the one
-//! that a record was committed under; destroying one unlinks its records for good. Ticket keys are
-//! rotated by age too, and the last few kept so that sessions resume over a rotation.
+//! that a record was committed under; destroying one unlinks its records for good.
 
 use super::{IdentityError, file};
 use serde::{Deserialize, Serialize};
@@ -11,12 +10,6 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Age at which a commitment key is rotated, seconds.
 const COMMITMENT_AGE: u64 = 30 * 86_400;
-
-/// Age at which a ticket key is rotated, seconds. rustls makes tickets good for half a day.
-const TICKET_AGE: u64 = 6 * 3_600;
-
-/// Ticket keys that are kept.
-const TICKETS: usize = 3;
 
 /// `secrets.json`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -33,8 +26,6 @@ pub struct NodeSecrets {
     pub opaque_key: [u8; 32],
     /// Commitment keys, the newest last.
     pub commitments: Vec<CommitmentKey>,
-    /// Ticket keys, the newest first.
-    pub tickets: Vec<TicketKey>,
 }
 
 /// A commitment key.
@@ -42,15 +33,6 @@ pub struct NodeSecrets {
 pub struct CommitmentKey {
     /// Its number: the upper 16 bits of the secret version that records carry.
     pub epoch: u16,
-    /// When it was made, seconds since 1970.
-    pub made: u64,
-    /// The key.
-    pub key: [u8; 32],
-}
-
-/// A key that session tickets are derived from.
-#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-pub struct TicketKey {
     /// When it was made, seconds since 1970.
     pub made: u64,
     /// The key.
@@ -70,9 +52,7 @@ impl NodeSecrets {
         let path = state.join("secrets.json");
         let mut secrets = match file::read(&path)? {
             Some(SecretsFile::V1 { secrets }) => secrets,
-            None => {
-                NodeSecrets { opaque_key: random()?, commitments: Vec::new(), tickets: Vec::new() }
-            }
+            None => NodeSecrets { opaque_key: random()?, commitments: Vec::new() },
         };
         if secrets.rotate(now)? {
             file::write(&path, &SecretsFile::V1 { secrets: secrets.clone() })?;
@@ -83,24 +63,17 @@ impl NodeSecrets {
 
     /// Rotates what is old; whether anything was.
     fn rotate(&mut self, now: u64) -> Result<bool, IdentityError> {
-        let fresh =
-            |made: Option<u64>, age| made.is_some_and(|made| now < made.saturating_add(age));
-        let mut rotated = false;
         let last = self.commitments.last();
         // Epochs are not used twice; after 65,535 of them (5,000 years) the last one stays.
         let epoch = last.map_or(Some(1), |last| last.epoch.checked_add(1));
-        if let Some(epoch) = epoch
-            && !fresh(last.map(|last| last.made), COMMITMENT_AGE)
-        {
-            self.commitments.push(CommitmentKey { epoch, made: now, key: random()? });
-            rotated = true;
+        let is_fresh = last.is_some_and(|last| now < last.made.saturating_add(COMMITMENT_AGE));
+        match epoch {
+            Some(epoch) if !is_fresh => {
+                self.commitments.push(CommitmentKey { epoch, made: now, key: random()? });
+                Ok(true)
+            }
+            _ => Ok(false),
         }
-        if !fresh(self.tickets.first().map(|first| first.made), TICKET_AGE) {
-            self.tickets.insert(0, TicketKey { made: now, key: random()? });
-            self.tickets.truncate(TICKETS);
-            rotated = true;
-        }
-        Ok(rotated)
     }
 
     /// The commitment key in use, and its epoch.
@@ -125,25 +98,16 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let state = state.path().join("deep/state");
         let first = NodeSecrets::load(&state, 1_000).unwrap();
-        let again = NodeSecrets::load(&state, 1_000 + TICKET_AGE - 1).unwrap();
+        let again = NodeSecrets::load(&state, 1_000 + COMMITMENT_AGE - 1).unwrap();
         assert_eq!(first.opaque_key, again.opaque_key);
         assert_eq!(first.commitment(), again.commitment());
-        assert_eq!(first.tickets[0].key, again.tickets[0].key);
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&state), mode(&state.join("secrets.json"))), (0o700, 0o600));
 
-        let later = NodeSecrets::load(&state, 1_000 + TICKET_AGE).unwrap();
-        assert_eq!(later.tickets[1].key, first.tickets[0].key);
-        assert_eq!(later.commitment(), first.commitment());
-        let mut now = 1_000 + COMMITMENT_AGE;
-        let month = NodeSecrets::load(&state, now).unwrap();
+        let month = NodeSecrets::load(&state, 1_000 + COMMITMENT_AGE).unwrap();
         assert_eq!(month.commitment().0, 2);
         assert_eq!(month.commitments[0].key, first.commitment().1);
         assert_eq!(month.opaque_key, first.opaque_key);
-        for _ in 0..5 {
-            now += TICKET_AGE;
-            assert!(NodeSecrets::load(&state, now).unwrap().tickets.len() <= TICKETS);
-        }
     }
 
     #[test]

@@ -18,8 +18,6 @@ pub struct Secrets {
     pub upstream_authorities: Vec<Option<String>>,
     /// Certificates of listeners, by [`super::Listener::tls`].
     pub tls: Vec<TlsMaterial>,
-    /// Keys that session tickets are derived from, the current one first.
-    pub ticket_keys: Vec<[u8; 32]>,
     /// API keys.
     pub keys: Vec<KeyEntry>,
     /// Key of the commitments in records.
@@ -131,7 +129,6 @@ mod tests {
             upstream_keys: vec![Some("sk-very-secret".into())],
             upstream_authorities: vec![None],
             tls: vec![],
-            ticket_keys: vec![],
             keys: vec![],
             commitment_key: [9; 32],
             opaque_key: [9; 32],
