@@ -141,16 +141,21 @@ fn a_reload_is_taken_whole_or_not_at_all() {
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(said.contains("needs a restart") && said.contains("`workers`"), "{said}");
 
-    // The data path refuses what the fake is told to refuse.
-    node.configure("[limits]\nbody_bytes = 666\n");
-    let refused = node.command(&["reload", "--state", &node.state_text()]);
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(said.contains("the data path refused it: a bad number"), "{said}");
-    assert_eq!(applied(&node), second);
+    // Our data path refuses these numbers, one with its last word, one with its first.
+    for (number, reason) in [(666, "a bad number"), (667, "a worse number"), (666, "a bad number")]
+    {
+        node.configure(&format!("[limits]\nbody_bytes = {number}\n"));
+        let refused = node.command(&["reload", "--state", &node.state_text()]);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains(&format!("the data path refused it: {reason}; nothing")), "{said}");
+        node.wait_until_ready();
+        assert_eq!(applied(&node), second);
+    }
 
     // A data path that comes back gets the one in force.
+    let before = node.events("applied").len();
     node::kill(node.child("datapath"));
-    node.wait_until(|node| node.events("applied").len() >= 3);
+    node.wait_until(|node| node.events("applied").len() > before);
     assert_eq!(applied(&node), second);
 
     node.configure("[limits]\nbody_bytes = 3000\n");

@@ -227,7 +227,7 @@ fn gather<S: Storage>(writer: &Writer<S>) {
     let last = Duration::from_micros(writer.stats.sync_us.load(Relaxed));
     let together = writer.stats.group_records.load(Relaxed);
     if together >= GATHER_FROM && last >= GATHER_WORTH {
-        std::thread::sleep((last / 4).min(GATHER_MAX));
+        std::thread::sleep((last / 2).min(GATHER_MAX));
     }
 }
 

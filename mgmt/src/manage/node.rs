@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  configuration or keys ──build──► candidate ──sent──► Applied ──► wanted
-//!                                       └─ Refused, no answer, gone ──► the old one stays
+//!                                       ├─ Refused ──► the old one is sent again, and stays
+//!                                       └─ no answer, gone ──► as above, once it is back
 //! ```
 //!
 //! One task owns all of this and takes one event after another, so nothing is ever half-way. A
@@ -35,6 +36,10 @@ use tokio::time::Instant;
 
 /// Time in which the data path answers to a snapshot.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time after which keys that were refused are tried again: a revoked key must not stay in force
+/// because workers were slow once.
+const KEYS_RETRY: Duration = Duration::from_secs(1);
 
 /// Requests that may wait for the one before them; one more is refused.
 const ASKED_MAX: usize = 16;
@@ -107,6 +112,10 @@ pub struct Node {
     config: Arc<Config>,
     wanted: Arc<Built>,
     candidate: Option<Candidate>,
+    /// The wanted snapshot was sent again after a refusal, and must be answered until then. Nothing
+    /// else is sent meanwhile, so whatever is still said of the refused one is known to be.
+    restoring: Option<Instant>,
+    keys_retry: Option<Instant>,
     asked: VecDeque<(Ask, Option<oneshot::Sender<Reply>>)>,
     link: Option<Link>,
     /// Snapshot and data path of the last notice in the log.
@@ -138,6 +147,8 @@ impl Node {
             config,
             wanted: Arc::new(built),
             candidate: None,
+            restoring: None,
+            keys_retry: None,
             asked: VecDeque::new(),
             link: None,
             noticed: None,
@@ -155,21 +166,20 @@ impl Node {
     /// Takes events until there are no more.
     pub async fn run(mut self, mut events: mpsc::Receiver<Event>) {
         loop {
-            let deadline = self.candidate.as_ref().map(|candidate| candidate.deadline);
-            let unanswered = async {
-                match deadline {
-                    Some(deadline) => tokio::time::sleep_until(deadline).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let answer = self.candidate.as_ref().map(|candidate| candidate.deadline);
             tokio::select! {
                 event = events.recv() => match event {
                     Some(event) => self.take(event),
                     None => return,
                 },
-                () = unanswered => self.unanswered(),
+                () = until(answer.or(self.restoring)) => self.unanswered(),
+                () = until(self.keys_retry) => {
+                    self.keys_retry = None;
+                    self.asked.push_back((Ask::Keys, None));
+                }
             }
             while self.candidate.is_none()
+                && self.restoring.is_none()
                 && let Some((ask, reply)) = self.asked.pop_front()
             {
                 self.change(ask, reply).await;
@@ -217,7 +227,7 @@ impl Node {
     }
 
     fn disconnected(&mut self) {
-        self.link = None;
+        (self.link, self.restoring) = (None, None);
         self.around.view.send_modify(|view| (view.data_path, view.applied) = (None, None));
         self.give_up("the data path went away before it answered");
     }
@@ -240,8 +250,10 @@ impl Node {
             if let Some(candidate) = self.candidate.take() {
                 self.accept(candidate, &applied);
             }
-        } else if !is(&self.wanted) {
-            // An answer to one that was replaced meanwhile; the answer to the last one follows.
+        } else if is(&self.wanted) {
+            self.restoring = None;
+        } else {
+            // An answer to one that was given up; the answer to the last one follows.
             return;
         }
         let boot = self.link.as_ref().map_or(0, |link| link.boot);
@@ -273,7 +285,8 @@ impl Node {
         tell(reply, all, &text);
     }
 
-    /// The data path stays with what it has.
+    /// The data path stays with what it has. Both parts of a snapshot may be refused; the first
+    /// reason is the one that counts.
     fn refused(&mut self, refused: &Refused) {
         tracing::error!(reason = %refused.reason, "the data path refused a snapshot");
         let of_candidate = self
@@ -281,10 +294,28 @@ impl Node {
             .as_ref()
             .is_some_and(|candidate| refused.snapshot.is_none_or(|it| it == candidate.built.hash));
         if of_candidate {
-            self.give_up(&format!("the data path refused it: {}", refused.reason));
-        } else {
+            self.turn_down(&refused.reason);
+        } else if self.restoring.is_none() {
             let reason = refused.reason.clone();
-            self.around.view.send_modify(|view| view.refused = Some(reason));
+            self.around.view.send_modify(|view| {
+                view.refused.get_or_insert(reason);
+            });
+        }
+    }
+
+    /// The candidate is dropped, and the data path is put back on what is wanted: whichever part of
+    /// the candidate it may have kept, what comes next must not meet it.
+    fn turn_down(&mut self, reason: &str) {
+        let Some(candidate) = self.candidate.take() else { return };
+        self.around.counts.snapshots_refused.fetch_add(1, Ordering::Relaxed);
+        let text = format!("the data path refused it: {reason}; nothing was changed");
+        tell(candidate.reply, false, &text);
+        if candidate.ask == Ask::Keys {
+            self.keys_retry = Some(Instant::now() + KEYS_RETRY);
+        }
+        if self.around.view.borrow().applied.is_some() {
+            self.restoring = Some(Instant::now() + ANSWER_TIMEOUT);
+            self.send(Down::Snapshot(Arc::clone(&self.wanted)));
         }
     }
 
@@ -406,6 +437,14 @@ pub fn short(hash: SnapshotHash) -> String {
     let mut text = hash.to_string();
     text.truncate(12);
     text
+}
+
+/// Waits for `deadline`; for ever without one.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn tell(reply: Option<oneshot::Sender<Reply>>, ok: bool, text: &str) {

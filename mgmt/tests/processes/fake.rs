@@ -5,6 +5,7 @@ use crate::ipc::{Frame, FrameReader, IpcError, claim_inherited};
 use sluice_contract::control::{Applied, Hello, Kind, Prepared, Refused, SUPERVISOR_FD};
 use sluice_contract::decision::Decision;
 use sluice_contract::facts::Facts;
+use sluice_contract::ids::SnapshotHash;
 use sluice_contract::record::{
     DecisionFixed, DecisionRecord, Origin, OutcomeFixed, OutcomeRecord, RecordBuffer,
 };
@@ -21,8 +22,11 @@ use std::time::Duration;
 /// Environment variable that names the folder of the test; makes this program play.
 pub const FOLDER: &str = "SLUICE_TEST_FOLDER";
 
-/// A body bound that is refused.
+/// A body bound that is refused once the snapshot is complete.
 const BAD: u64 = 666;
+
+/// A body bound that is refused at once, so that the secret part is refused for want of a public.
+const WORSE: u64 = 667;
 
 /// Plays until the supervisor says stop or is gone.
 pub fn play(folder: &Path) {
@@ -91,20 +95,29 @@ fn converse(folder: &Path, socket: &UnixStream, boot: u64, workers: u16) -> Resu
     };
     send_frame(socket, Kind::Hello, &hello, &[])?;
     let mut reader = FrameReader::default();
-    let mut snapshot = None;
+    let mut public: Option<(Snapshot, SnapshotHash)> = None;
+    let refuse = |snapshot, reason: &str| {
+        send_frame(socket, Kind::Refused, &Refused { snapshot, reason: reason.into() }, &[])
+    };
     loop {
         let frame = next(socket, &mut reader)?;
         if frame.kind == Kind::Public {
-            snapshot = Some(Snapshot::decode(&frame.payload).unwrap());
             assert_eq!(frame.fds.len(), 1, "the patterns");
+            public = Some(Snapshot::decode(&frame.payload).unwrap());
+            if public.as_ref().is_some_and(|(snapshot, _)| snapshot.limits.body_bytes == WORSE) {
+                public = None;
+                refuse(None, "a worse number")?;
+            }
             continue;
         }
         assert_eq!(frame.kind, Kind::Secret);
         let secrets: Secrets = frame.json().unwrap();
-        let (snapshot, hash) = snapshot.as_ref().unwrap();
+        let Some((snapshot, hash)) = &public else {
+            refuse(None, "no public part")?;
+            continue;
+        };
         if snapshot.limits.body_bytes == BAD {
-            let refused = Refused { snapshot: Some(*hash), reason: "a bad number".into() };
-            send_frame(socket, Kind::Refused, &refused, &[])?;
+            refuse(Some(*hash), "a bad number")?;
             continue;
         }
         tell(folder, "applied", &hash.to_string());

@@ -1,12 +1,12 @@
 //! How the rest of management talks to the writer: a bounded queue of commands that wakes its
 //! thread. Stopping goes by a flag, so that a full queue cannot hold it up.
 
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use sluice_contract::record::Notice;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 /// Commands that may wait for the writer; one more is refused.
 const COMMANDS_MAX: usize = 1024;
@@ -38,7 +38,7 @@ pub enum NotSent {
 /// Sends commands and wakes the writer for them.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    commands: SyncSender<Command>,
+    commands: Sender<Command>,
     stopping: Arc<AtomicBool>,
     wake: Arc<OwnedFd>,
 }
@@ -54,7 +54,7 @@ pub struct Commands {
 pub fn channel(consumer_wake: impl AsFd) -> io::Result<(Handle, Commands)> {
     let wake = Arc::new(consumer_wake.as_fd().try_clone_to_owned()?);
     let stopping = Arc::new(AtomicBool::new(false));
-    let (commands, queue) = sync_channel(COMMANDS_MAX);
+    let (commands, queue) = bounded(COMMANDS_MAX);
     let handle = Handle { commands, stopping: Arc::clone(&stopping), wake };
     Ok((handle, Commands { queue, stopping }))
 }
