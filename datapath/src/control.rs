@@ -32,6 +32,10 @@ const APPLY: Duration = Duration::from_secs(20);
 /// How long management may take to send or take one frame.
 const FRAME: Duration = Duration::from_secs(5);
 
+/// What requests in flight get at most where the supervisor was killed. The node that is started in
+/// its place can serve only once this process is gone, as management then closes the audit log.
+const ORPHAN_DRAIN_MS: u64 = 500;
+
 /// The workers, as the control thread sees them.
 pub struct Workers {
     /// Where messages go.
@@ -72,7 +76,8 @@ pub struct Control {
 /// What a turn of the loop found.
 enum Turn {
     Go,
-    Stop,
+    /// It is time to end; requests in flight get so many milliseconds.
+    Stop(u64),
 }
 
 impl Control {
@@ -102,7 +107,7 @@ impl Control {
         loop {
             match self.turn()? {
                 Turn::Go => {}
-                Turn::Stop => return self.drain(),
+                Turn::Stop(limit_ms) => return self.drain(limit_ms),
             }
         }
     }
@@ -135,17 +140,19 @@ impl Control {
         };
         if from_signals && self.signals.read_signal()?.is_some() {
             tracing::info!("stopping on a signal");
-            return Ok(Turn::Stop);
+            return Ok(Turn::Stop(self.prepare.drain_ms));
         }
         if from_supervisor {
             match ipc::read(&self.supervisor) {
-                Ok(frame) if frame.kind == Kind::Stop => return Ok(Turn::Stop),
+                Ok(frame) if frame.kind == Kind::Stop => {
+                    return Ok(Turn::Stop(self.prepare.drain_ms));
+                }
                 Ok(frame) => {
                     tracing::warn!(kind = ?frame.kind, "unexpected word of the supervisor");
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the supervisor is gone; finishing what is under way");
-                    return Ok(Turn::Stop);
+                    return Ok(Turn::Stop(self.prepare.drain_ms.min(ORPHAN_DRAIN_MS)));
                 }
             }
         }
@@ -335,10 +342,10 @@ impl Control {
         }
     }
 
-    /// Stops accepting, lets the workers finish what is under way, and ends.
-    fn drain(self) -> anyhow::Result<()> {
+    /// Stops accepting, lets the workers finish what is under way within `limit_ms`, and ends.
+    fn drain(self, limit_ms: u64) -> anyhow::Result<()> {
         for mailbox in &self.workers.mailboxes {
-            mailbox.send(Message::Drain(self.prepare.drain_ms));
+            mailbox.send(Message::Drain(limit_ms));
         }
         for thread in self.workers.threads {
             if thread.join().is_err() {

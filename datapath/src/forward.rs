@@ -157,7 +157,10 @@ async fn refuse(
     outcome.fixed.status = refusal.reason.status();
     outcome.fixed.reason = reason_number(refusal.reason);
     outcome.fixed.end = match refusal.reason {
-        Reason::UpstreamTimeout => End::UpstreamTimeout,
+        Reason::UpstreamTimeout => {
+            connection.worker.counters.count(Counter::UpstreamFailures);
+            End::UpstreamTimeout
+        }
         Reason::ResponsePolicy => End::ResponseBlocked,
         Reason::Internal => End::Internal,
         _ => {

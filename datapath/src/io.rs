@@ -12,17 +12,18 @@ use monoio::buf::{IoBuf, IoBufMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt, CancelHandle, Splitable};
 use monoio::net::tcp::{TcpOwnedReadHalf, TcpOwnedWriteHalf};
 use monoio::net::{TcpListener, TcpStream};
+use socket2::SockRef;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 /// Unsent bytes that a socket takes before a write to it waits. What is on its way to a fast peer is
 /// not counted; a peer that does not read costs this much of the kernel's memory rather than
 /// megabytes, and what is read for it from the other side ends sooner.
-const UNSENT_BYTES: libc::c_int = 128 << 10;
+const UNSENT_BYTES: u32 = 128 << 10;
 
 /// Where a connection's reader is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -184,26 +185,18 @@ fn shutdown(descriptor: RawFd) {
     unsafe { libc::shutdown(descriptor, libc::SHUT_RDWR) };
 }
 
-fn bound_unsent(descriptor: RawFd) -> io::Result<()> {
-    // SAFETY: a plain system call on a descriptor that the caller owns; it reads one `c_int`.
-    let set = unsafe {
-        libc::setsockopt(
-            descriptor,
-            libc::IPPROTO_TCP,
-            libc::TCP_NOTSENT_LOWAT,
-            (&raw const UNSENT_BYTES).cast(),
-            size_of_val(&UNSENT_BYTES) as libc::socklen_t,
-        )
-    };
-    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+fn bound_unsent(stream: &TcpStream) -> io::Result<()> {
+    // SAFETY: the descriptor is open for as long as `stream` is borrowed.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) };
+    SockRef::from(&descriptor).set_tcp_notsent_lowat(UNSENT_BYTES)
 }
 
 impl Socket {
     /// Takes `stream` over: no-delay, few unsent bytes, and a reader of its own.
     pub fn new(stream: TcpStream) -> io::Result<Socket> {
         stream.set_nodelay(true)?;
+        bound_unsent(&stream)?;
         let descriptor = stream.as_raw_fd();
-        bound_unsent(descriptor)?;
         let (half, writer) = stream.into_split();
         let inbox = Rc::new(Inbox::new());
         monoio::spawn(read_for(half, Rc::clone(&inbox)));

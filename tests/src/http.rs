@@ -152,7 +152,7 @@ impl Client {
             body.len()
         );
         for (name, value) in headers {
-            message += &format!("{name}: {value}\r\n");
+            message.extend([*name, ": ", *value, "\r\n"]);
         }
         message.push_str("\r\n");
         self.send([message.as_bytes(), body].concat());
@@ -181,7 +181,7 @@ impl Client {
     pub fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Response {
         let mut message = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n", self.host);
         for (name, value) in headers {
-            message += &format!("{name}: {value}\r\n");
+            message.extend([*name, ": ", *value, "\r\n"]);
         }
         self.send(message + "\r\n");
         self.response()

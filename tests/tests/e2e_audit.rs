@@ -121,7 +121,7 @@ fn a_restarted_node_goes_on_where_it_was() {
     assert_eq!(after["log"], before["log"]);
     assert_eq!(after["kinds"]["decisions"], 21);
     assert_eq!(node.rows().len(), 21);
-    // A node does not start on a log that was changed.
+    // What is changed now is found in the whole log.
     let segment = segments(&node.audit()).pop().unwrap();
     let mut bytes = fs::read(&segment).unwrap();
     let last = bytes.len() - 40;

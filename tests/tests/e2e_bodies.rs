@@ -3,7 +3,7 @@
 #![cfg(test)]
 
 use serde_json::{Value, json};
-use sluice_tests::{Mock, Node, Setup, chat, forwarded};
+use sluice_tests::{Mock, Node, Setup, chat, eventually, forwarded};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -204,9 +204,13 @@ fn every_bad_body_gets_a_clear_4xx_and_is_not_forwarded() {
     let mut client = node.client();
     assert_eq!(client.chat("{").status, 400);
     assert_eq!(client.chat(ok).status, 200);
-    let metrics = node.metrics();
-    assert_eq!(metrics.count("sluice_panics_total"), 0);
-    assert_eq!(metrics.count("sluice_in_flight_bytes"), 0);
+    assert_eq!(node.metrics().count("sluice_panics_total"), 0);
+    nothing_held(&node);
+}
+
+/// What a request holds is given back right after its answer.
+fn nothing_held(node: &Node) {
+    eventually("nothing is held", || node.metrics().count("sluice_in_flight_bytes") == 0);
 }
 
 fn replaced(text: &str, bytes: &[u8]) -> Vec<u8> {
@@ -240,13 +244,13 @@ fn a_body_over_the_limit_is_refused_before_it_is_read() {
         client.try_send(chunk.as_bytes()).ok();
     }
     assert_eq!(client.response().status, 413);
-    assert_eq!(node.metrics().count("sluice_in_flight_bytes"), 0);
+    nothing_held(&node);
 }
 
 #[test]
 fn what_is_held_in_memory_is_bounded() {
     let mock = Mock::start();
-    let limits = "body_bytes = 1000000\nin_flight_bytes = 2000000\n";
+    let limits = "body_bytes = 1500000\nin_flight_bytes = 6000000\n";
     let node = Node::start(Setup::to_mock(&mock, "external", "").limits(limits));
     let head = |length: usize| {
         format!(
@@ -255,12 +259,10 @@ fn what_is_held_in_memory_is_bounded() {
     };
     // One that announces much and sends little holds its place; one more has none.
     let mut first = node.client();
-    first.send(head(600_000));
-    sluice_tests::eventually("it holds its place", || {
-        node.metrics().count("sluice_in_flight_bytes") > 1_000_000
-    });
+    first.send(head(1_400_000));
+    eventually("it holds its place", || node.metrics().count("sluice_in_flight_bytes") > 4_000_000);
     let mut second = node.client();
-    second.send(head(600_000));
+    second.send(head(1_400_000));
     let response = second.response();
     assert_eq!((response.status, response.error("code")), (503, json!("overloaded")));
     assert!(response.header("retry-after").is_some());
@@ -268,9 +270,7 @@ fn what_is_held_in_memory_is_bounded() {
     // Small ones still pass.
     assert_eq!(node.chat(chat("m", "Hi")).status, 200);
     first.leave();
-    sluice_tests::eventually("it gives its place back", || {
-        node.metrics().count("sluice_in_flight_bytes") == 0
-    });
+    nothing_held(&node);
     let big = chat("mock-echo-body", &"word ".repeat(100_000));
     assert_eq!(forwarded(&node.chat(&big)), big);
 }

@@ -199,7 +199,9 @@ fn status_and_tail_show_what_happens() {
 #[test]
 fn one_state_folder_is_for_one_node() {
     let node = Node::echo();
-    let mut second = Node::prepare(Setup { state: Some(node.state()), ..Setup::default() });
+    // It waits for one that may be draining, and then gives up.
+    let setup = Setup { state: Some(node.state()), ..Setup::default() };
+    let mut second = Node::prepare(setup.limits("drain_ms = 100\n"));
     second.launch();
     let status = second.wait_exit();
     assert!(!status.success(), "{status}");

@@ -1,6 +1,8 @@
 //! TLS at the listener: versions, resumption over all workers, client certificates, hostile bytes.
 #![cfg(test)]
 
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 use rustls::HandshakeKind;
 use rustls::version::{TLS12, TLS13};
 use sluice_tests::{Certificates, Client, Node, Setup, chat, chat_stream, eventually, text_of};
@@ -27,6 +29,14 @@ fn both_versions_carry_requests_and_streams() {
     assert_eq!(node.metrics().count("sluice_tls_handshakes_total"), 2);
 }
 
+/// Stays on one processor: connections are steered to the worker of the one that they come from.
+fn pin(cpu: usize) {
+    let mut cpus = CpuSet::new();
+    cpus.set(cpu).unwrap();
+    // Where this one may not be had, connections spread as they do.
+    sched_setaffinity(Pid::from_raw(0), &cpus).ok();
+}
+
 #[test]
 fn sessions_resume_on_every_worker() {
     let certificates = Certificates::new();
@@ -34,7 +44,8 @@ fn sessions_resume_on_every_worker() {
     for version in [&TLS12, &TLS13] {
         let config = certificates.client(&[version], false);
         let mut kinds = Vec::new();
-        for _ in 0..20 {
+        for n in 0..20 {
+            pin(n % 2);
             let mut client = node.client_tls(config.clone());
             // Tickets of 1.3 come with the first answer.
             assert_eq!(client.chat(chat("echo", "Hello.")).status, 200);

@@ -39,13 +39,16 @@ const IN_FLIGHT: usize = 16;
 /// A node that is not back after this never comes. What it takes is printed.
 const BACK: Duration = Duration::from_secs(30);
 
-/// Time for requests under way at the end of the supervisor, and for their last processes to go.
-const DRAIN_MS: u64 = 1000;
+/// Until the orphans of a supervisor are gone.
 const GONE: Duration = Duration::from_secs(30);
 
 /// Model names, which are routes; and whether to stream.
 const KINDS: [(&str, bool); 4] =
     [("sync", false), ("async", false), ("sync-stream", true), ("async-stream", true)];
+
+/// What a few clients ask for: the upstream takes longer than anybody waits for at a kill.
+const LONG: &[(&str, bool)] = &[("long", false)];
+const LONG_CLIENTS: usize = 2;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Victim {
@@ -90,27 +93,25 @@ impl Crowd {
             told: Mutex::default(),
             ends: Mutex::default(),
         });
-        let client = |_| {
+        let client = |number| {
             let (crowd, random) = (Arc::clone(&crowd), random.fork());
-            std::thread::spawn(move || crowd.ask(random))
+            let kinds: &[_] = if number < LONG_CLIENTS { LONG } else { &KINDS };
+            std::thread::spawn(move || crowd.ask(kinds, random))
         };
         let threads = (0..CLIENTS).map(client).collect();
         (crowd, threads)
     }
 
     /// One client: asks until all stop, on one connection for as long as that lives.
-    fn ask(&self, mut random: Random) {
+    fn ask(&self, kinds: &[(&str, bool)], mut random: Random) {
         let mut connected: Option<Client> = None;
         while !self.stop.load(Ordering::Relaxed) {
-            let client =
-                match connected.take().map_or_else(|| Client::try_connect(self.address), Ok) {
-                    Ok(client) => client,
-                    Err(_) => {
-                        std::thread::sleep(Duration::from_millis(5));
-                        continue;
-                    }
-                };
-            let (model, stream) = random.one_of(&KINDS);
+            let connection = connected.take().map_or_else(|| Client::try_connect(self.address), Ok);
+            let Ok(client) = connection else {
+                std::thread::sleep(Duration::from_millis(5));
+                continue;
+            };
+            let (model, stream) = random.one_of(kinds);
             let body = if stream { chat_stream(model, "Hello.") } else { chat(model, "Hello.") };
             let request = format!(
                 "POST {PATH} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
@@ -181,7 +182,9 @@ impl Crowd {
     /// Stops the clients; gives what they were told.
     fn end(&self, threads: Vec<JoinHandle<()>>) -> (Vec<String>, BTreeMap<String, usize>) {
         self.stop.store(true, Ordering::Relaxed);
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         (
             std::mem::take(&mut self.told.lock().unwrap()),
             std::mem::take(&mut self.ends.lock().unwrap()),
@@ -219,9 +222,10 @@ fn setup(plain: &Mock, paced: &Mock) -> Setup {
         + &route("async", "plain", "mock-slow-40", "async")
         + &route("sync-stream", "paced", "paced", "sync")
         + &route("async-stream", "paced", "paced", "async")
+        + &route("long", "plain", "mock-slow-4000", "async")
         + &route("probe", "plain", "mock", "sync");
     // Each worker has a ring, and both are to be found again.
-    Setup { rest, ..Setup::default() }.workers(2).limits(&format!("drain_ms = {DRAIN_MS}\n"))
+    Setup { rest, ..Setup::default() }.workers(2)
 }
 
 fn pid_of(group: Group, victim: Victim) -> Option<i32> {

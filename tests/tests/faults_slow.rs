@@ -185,21 +185,6 @@ fn slow_connections_cost_little_and_hold_nobody_up() {
         metrics.count("sluice_connections_open") == connections as u64
             && metrics.count("sluice_requests_in_flight") >= 3 * SLOW_EACH as u64
     });
-    eventually("buffers of slow readers are full", || {
-        let sent = || node.metrics().count("sluice_stream_events_total");
-        let before = sent();
-        for _ in 0..20 {
-            turn += 1;
-            slow.step(turn);
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        eprintln!(
-            "{} events {}",
-            sent(),
-            std::fs::read_to_string("/proc/net/sockstat").unwrap().lines().nth(1).unwrap()
-        );
-        sent() - before < 10
-    });
     let there = Instant::now();
     while there.elapsed() < MEASURED {
         turn += 1;
@@ -285,7 +270,9 @@ fn hostile_bodies_hold_nobody_up() {
     std::thread::sleep(MEASURED * 2);
     others.tell(&[("alone", alone), ("beside 16 clients with hostile bodies", then)]);
     stop.store(true, Ordering::Relaxed);
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     let ends = ends.lock().unwrap();
     eprintln!("faults_slow: hostile bodies ended so: {ends:?}");
     let metrics = node.metrics();

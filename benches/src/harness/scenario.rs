@@ -6,6 +6,8 @@ use super::subject::Kind;
 
 /// Connections of a closed loop; enough to keep one core busy, few enough not to queue.
 const CONNECTIONS: usize = 32;
+/// Connections that keep a core busy although each request waits for the disk.
+const BUSY_CONNECTIONS: usize = 256;
 /// Requests in flight that an open loop may have; beyond it they wait, and the wait counts.
 const OPEN_CONNECTIONS: usize = 128;
 
@@ -56,6 +58,10 @@ impl Scenario {
                 ..Self::closed("chat-2k-card", "2 KB with a card's number in")
             },
             Self { connections: 1, ..Self::closed("chat-2k-single", "2 KB in, one connection") },
+            Self {
+                connections: BUSY_CONNECTIONS,
+                ..Self::closed("chat-2k-busy", "2 KB in, 256 connections")
+            },
         ]
     }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// SplitMix64.
+/// Split and mix: fast, small, good enough.
 pub struct Random(u64);
 
 impl Random {
