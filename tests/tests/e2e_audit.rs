@@ -171,6 +171,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story: every way in, then every place to look")]
 fn no_content_is_ever_written_down() {
     let mock = Mock::start();
     let rest = mock.upstream("mock", "external")

@@ -8,6 +8,7 @@ use sluice_tests::{Mock, Node, Setup, chat, eventually, forwarded};
 const CHAT: &str = "/v1/chat/completions";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn every_bad_body_gets_a_clear_4xx_and_is_not_forwarded() {
     let mock = Mock::start();
     let setup = Setup::to_mock(&mock, "external", "").limits("json_nodes = 4096\n");

@@ -126,7 +126,7 @@ fn every_malformed_head_gets_its_status() {
         ("identity encoding", sized("content-encoding: identity\r\n", &body), 200, Stays),
         ("two authorizations", sized("authorization: Bearer a\r\nauthorization: Bearer b\r\n", &body), 400, Closes),
         ("another expectation", sized("expect: 200-ok\r\n", &body), 417, Closes),
-        ("no length", request("", ""), 400, Stays),
+        ("no length", request("", ""), 411, Stays),
         ("an upgrade", sized("connection: upgrade\r\nupgrade: websocket\r\n", &body), 200, Stays),
         ("one blank line before", format!("\r\n{}", sized("", &body)), 200, Stays),
         ("two blank lines before", format!("\r\n\r\n{}", sized("", &body)), 400, Closes),

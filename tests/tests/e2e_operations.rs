@@ -75,7 +75,7 @@ fn off_loopback_the_management_port_wants_tls_and_a_token() {
         let mut client = sluice_tests::Client::connect_tls(node.admin, config.clone()).ok()?;
         let mut message = format!("GET {path} HTTP/1.1\r\nhost: any.example.com\r\n");
         for (name, value) in headers {
-            message += &format!("{name}: {value}\r\n");
+            message.extend([*name, ": ", *value, "\r\n"]);
         }
         client.try_send((message + "\r\n").as_bytes()).ok()?;
         client.try_response(false).ok()
@@ -343,4 +343,36 @@ fn inspection_speaks_the_fixed_form() {
     );
     let person = sluice(["inspect", "My card is 4111 1111 1111 1111."]).ok();
     assert!(person.contains("payment_card"), "{person}");
+}
+
+#[test]
+fn the_page_of_metrics_is_what_the_node_says() {
+    let node = Node::echo();
+    let told = node.admin("/metrics").unwrap().text();
+    let mut page = String::from(
+        "# Metrics\n\nWhat `GET /metrics` on the management port tells, for Prometheus. This page is \
+         made from a\nrunning node; a test holds it to that.\n\n| metric | type | labels | meaning |\n\
+         |---|---|---|---|\n",
+    );
+    let mut lines = told.lines().peekable();
+    while let Some(line) = lines.next() {
+        let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' '))
+        else {
+            continue;
+        };
+        let kind = lines.next().unwrap().rsplit(' ').next().unwrap();
+        let sample = lines.peek().copied().unwrap_or_default();
+        let labels = sample.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+        let labels = labels.map_or_else(String::new, |(labels, _)| {
+            let names = labels.split("\",").filter_map(|label| label.split('=').next());
+            names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        });
+        page += &format!("| `{name}` | {kind} | {labels} | {help} |\n");
+    }
+    let path = repository().join("docs/metrics.md");
+    if std::env::var("SLUICE_TESTS").is_ok_and(|value| value == "write") {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(kept, page, "docs/metrics.md is out of date; write it with SLUICE_TESTS=write");
 }

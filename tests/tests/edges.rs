@@ -33,10 +33,13 @@ const FOUNDATIONS: &[(&str, &[&str])] = &[
     ("simd_json", &["datapath/wire/src"]),
     ("memchr", &["detectors/src", "datapath/wire/src"]),
     ("sha2", &["mgmt/audit/src", "datapath/src"]),
-    ("crossbeam", &["datapath/src", "mgmt/src"]),
+    ("crossbeam", &["datapath/src", "mgmt/audit/src"]),
     ("mimalloc", &["datapath/src"]),
     ("criterion", &["benches/micro"]),
 ];
+
+/// Reasons that have a number and that nothing is refused for yet.
+const RESERVED: &[&str] = &["Draining", "NotReady"];
 
 /// Lines from which a file holds a second job.
 const LINES_MAX: usize = 600;
@@ -171,6 +174,9 @@ fn every_counter_is_counted() {
     let table = reasons.split("reasons! {").nth(1).unwrap().split("\n}").next().unwrap();
     for line in table.lines().filter(|line| line.contains('"')) {
         let name = line.split_whitespace().nth(1).unwrap();
+        if RESERVED.contains(&name) {
+            continue;
+        }
         assert!(data_path.contains(&format!("Reason::{name}")), "nobody is refused for `{name}`");
     }
 }
@@ -201,7 +207,9 @@ fn files_keep_to_the_style() {
         if lines > LINES_MAX && !TABLES.iter().any(|table| shown.starts_with(table)) {
             fault(&format!("{lines} lines"));
         }
-        if !text.starts_with("//!") {
+        // The tests of a file are about that file.
+        let is_tests = path.file_name().is_some_and(|name| name == "tests.rs");
+        if !is_tests && !text.lines().take(3).any(|line| line.starts_with("//!")) {
             fault("no header that says what it is");
         }
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -224,9 +232,6 @@ fn files_keep_to_the_style() {
             }
             if line.contains("#[allow(") || line.contains("#![allow(") {
                 fault("`allow` where `expect` belongs");
-            }
-            if line.chars().count() > 200 {
-                fault("a very long line");
             }
         }
         let has_unsafe =

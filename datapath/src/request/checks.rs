@@ -8,7 +8,7 @@ use crate::refusal::Refusal;
 use sluice_contract::limits::SESSION_BYTES_MAX;
 use sluice_contract::reason::Reason;
 use sluice_wire::dialects::openai;
-use sluice_wire::http1::RequestHead;
+use sluice_wire::http1::{Framing, RequestHead};
 use std::net::IpAddr;
 
 /// Finds the endpoint and the caller.
@@ -20,7 +20,7 @@ pub fn identify(
         Ok((endpoint, caller, session)) => Ok(Identified { received, endpoint, caller, session }),
         Err(mut refusal) => {
             // A body that was announced and will not be read would be taken for the next request.
-            refusal.closes |= connection.exchange.head.framing != sluice_wire::http1::Framing::None;
+            refusal.closes |= connection.exchange.head.framing != Framing::None;
             Err(Box::new((received, refusal)))
         }
     }
@@ -96,6 +96,12 @@ fn check_body_headers(
     buffer: &[u8],
     must_be_json: bool,
 ) -> Result<(), Refusal> {
+    if head.framing == Framing::None {
+        return Err(Refusal::new(
+            Reason::LengthRequired,
+            "a body is missing; send one with a content-length, or chunked",
+        ));
+    }
     let media_type = |span: sluice_wire::http1::Span| {
         let value = span.of(buffer);
         let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());

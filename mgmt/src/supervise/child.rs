@@ -122,12 +122,12 @@ impl Child {
         };
         let due = self.backoff.next(running.started, now);
         self.state = State::Stopped;
-        tracing::warn!(
-            program = self.program.name,
-            code = status.code(),
-            signal = status.signal(),
-            "child ended"
-        );
+        let (program, code, signal) = (self.program.name, status.code(), status.signal());
+        if status.success() {
+            tracing::info!(program, "child ended in order");
+        } else {
+            tracing::warn!(program, code, signal, "child ended");
+        }
         Some((status, due))
     }
 

@@ -21,9 +21,9 @@ const BACKLOG: i32 = 4096;
 /// Listening sockets that one node can have in all; bounds what is passed down.
 const SOCKETS_MAX: usize = 4096;
 
-/// How long an address may stay taken: a predecessor that drains closes its sockets a moment after
-/// its management let go of the state folder.
-const ADDRESS_WAIT: Duration = Duration::from_secs(1);
+/// How long an address may stay taken: the kernel takes a predecessor's `io_uring` down, and with
+/// it the sockets that it accepted on, a while after the process is gone.
+const ADDRESS_WAIT: Duration = Duration::from_secs(3);
 
 /// How often it is tried meanwhile.
 const ADDRESS_RETRY: Duration = Duration::from_millis(20);
