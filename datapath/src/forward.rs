@@ -76,6 +76,7 @@ async fn to_upstream(
 ) -> Attempt {
     let mut outcome = Outcome::new(connection, &transformed);
     let sent_us = connection.worker.clock.micros();
+    connection.link.may_ask(connection.exchange.head.minor_version > 0);
     let begun = send::exchange(connection, &mut transformed).await;
     let first_byte_us = connection.worker.clock.micros().saturating_sub(sent_us);
     outcome.upstream_us = first_byte_us;

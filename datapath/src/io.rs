@@ -25,6 +25,10 @@ use std::task::{Poll, Waker};
 /// megabytes, and what is read for it from the other side ends sooner.
 const UNSENT_BYTES: u32 = 128 << 10;
 
+/// Bytes of one read. A socket can hold megabytes; taken at once by several connections, they would
+/// hold up everyone else on the core for as long as copying takes.
+const READ_BYTES_MAX: usize = 128 << 10;
+
 /// Where a connection's reader is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
@@ -147,7 +151,8 @@ impl Inbox {
 async fn read_for(mut half: TcpOwnedReadHalf, inbox: Rc<Inbox>) {
     while let Some(buffer) = std::future::poll_fn(|context| inbox.poll_order(context.waker())).await
     {
-        let (from, to) = (buffer.len(), buffer.capacity());
+        let from = buffer.len();
+        let to = buffer.capacity().min(from + READ_BYTES_MAX);
         let (result, slice) = half.read(buffer.slice_mut(from..to)).await;
         inbox.deliver(slice.into_inner(), &result);
         if inbox.has_ended() {
@@ -234,6 +239,23 @@ impl Socket {
         }
         let (result, slice) = self.writer.write_all(buffer.slice(from..to)).await;
         (result.map(|_| ()), slice.into_inner())
+    }
+
+    /// Sends a few bytes without waiting; whether they were taken, nobody learns here.
+    pub fn send_now(&self, bytes: &[u8]) {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        // A peer that is gone is told apart by `is_reset`.
+        SockRef::from(&self.descriptor()).send_with_flags(bytes, flags).ok();
+    }
+
+    /// Whether the peer has answered something of ours with a reset: nobody is there to read.
+    pub fn is_reset(&self) -> bool {
+        !matches!(SockRef::from(&self.descriptor()).take_error(), Ok(None))
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        // SAFETY: the writing half keeps the descriptor open for as long as `self` lives.
+        unsafe { BorrowedFd::borrow_raw(self.descriptor) }
     }
 
     /// Says that nothing more will be written, so that the peer reads an end rather than a reset.

@@ -13,6 +13,7 @@ use monoio::net::TcpStream;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// Bytes that an armed read can take where nothing is expected.
 const READ_AHEAD_BYTES: usize = 8 << 10;
@@ -22,6 +23,13 @@ const KEEP_BYTES: usize = 128 << 10;
 
 /// Plaintext that is given to TLS at once.
 const TLS_SLICE_BYTES: usize = 256 << 10;
+
+/// Asks a client that closed its side whether it is still there: whoever reads takes an interim
+/// answer (RFC 9110 15.2), and the system of whoever left answers with a reset.
+const ARE_YOU_THERE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// How often a reset is looked for after that.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Why nothing more comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -52,6 +60,10 @@ pub struct Link {
     /// A buffer for writes.
     outgoing: Vec<u8>,
     ended: bool,
+    /// The peer may be asked whether it is there: it waits for the head of an answer.
+    may_ask: bool,
+    /// The peer was asked.
+    asked: bool,
 }
 
 impl Link {
@@ -67,6 +79,8 @@ impl Link {
             spare: Vec::new(),
             outgoing: Vec::new(),
             ended: false,
+            may_ask: false,
+            asked: false,
         })
     }
 
@@ -236,6 +250,26 @@ impl Link {
         }
     }
 
+    /// Says whether an interim answer may be sent now: between a request and its answer's head, to
+    /// a client of HTTP/1.1.
+    pub fn may_ask(&mut self, may: bool) {
+        self.may_ask = may;
+    }
+
+    /// Whether the peer, which has closed its side in order, may still be there to read: a client
+    /// that said all that it has to say and waits (a half-closed connection) looks just like one
+    /// that left. Asks it, once.
+    fn may_still_read(&mut self) -> bool {
+        if self.tls.is_some() || self.socket.inbox().has_failed() || self.socket.is_reset() {
+            return false;
+        }
+        if self.may_ask && !self.asked {
+            self.asked = true;
+            self.socket.send_now(ARE_YOU_THERE);
+        }
+        self.asked
+    }
+
     /// An empty buffer to build a message in; [`Link::send`] takes it.
     pub fn outgoing(&mut self) -> Vec<u8> {
         let mut buffer = std::mem::take(&mut self.outgoing);
@@ -328,14 +362,26 @@ impl Link {
 /// drop: a wait for memory, or for a socket that closes with it.
 pub async fn unless_left<T>(client: &mut Link, work: impl Future<Output = T>) -> Option<T> {
     let mut work = std::pin::pin!(work);
-    poll_fn(|context| {
+    let done = poll_fn(|context| {
         if let Poll::Ready(done) = work.as_mut().poll(context) {
             return Poll::Ready(Some(done));
         }
-        match client.poll_left(context) {
-            Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
+        client.poll_left(context).map(|()| None)
     })
-    .await
+    .await;
+    if done.is_some() {
+        return done;
+    }
+    while client.may_still_read() {
+        let mut pause = std::pin::pin!(monoio::time::sleep(LOOK_AGAIN));
+        let done = poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => pause.as_mut().poll(context).map(|()| None),
+        })
+        .await;
+        if done.is_some() {
+            return done;
+        }
+    }
+    None
 }

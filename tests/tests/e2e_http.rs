@@ -303,6 +303,18 @@ fn a_client_that_has_said_everything_is_still_answered() {
         assert_eq!(client.response().status, 200, "{model}");
         assert!(client.is_closed());
     }
+    // A stream, once it has begun.
+    let mut client = node.client();
+    client.send(sized("", &sluice_tests::chat_stream("mock-slow-300", "Hello.")));
+    client.finish();
+    assert_eq!(client.response().events().last().map(String::as_str), Some("[DONE]"));
+    // Who only looks like that, and is gone, is found out.
+    let mut client = node.client();
+    client.send(sized("", &chat("mock-slow-60000", "Hello.")));
+    client.finish();
+    eventually("it waits", || node.metrics().count("sluice_requests_in_flight") == 1);
+    drop(client);
+    eventually("its upstream is told", || mock.stat("cancelled") == 1);
     // Half a head, half a body, nothing: no answer, no harm.
     for bytes in ["", "POST /v1/chat", &sized("", "{}{}")[..90]] {
         let mut client = node.client();

