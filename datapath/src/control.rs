@@ -18,6 +18,7 @@ use sluice_contract::snapshot::{Secrets, Snapshot, UpstreamKind};
 use sluice_detectors::Pack;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -26,8 +27,9 @@ use zeroize::Zeroize;
 /// Time between two attempts to reach management.
 const RECONNECT_MS: u16 = 100;
 
-/// How long workers may take to take a plan; canaries are in that time.
-const APPLY: Duration = Duration::from_secs(20);
+/// How long workers may take to take a plan; canaries are in that time. Management waits a little
+/// longer than this for the answer.
+const APPLY: Duration = Duration::from_secs(4);
 
 /// How long management may take to send or take one frame.
 const FRAME: Duration = Duration::from_secs(5);
@@ -52,7 +54,7 @@ pub struct Workers {
     pub steering: String,
 }
 
-/// A public part that waits for its secret one.
+/// A public part, read and checked.
 struct Public {
     snapshot: Snapshot,
     hash: SnapshotHash,
@@ -68,9 +70,20 @@ pub struct Control {
     boot: u64,
     workers: Workers,
     management: Option<UnixStream>,
-    public: Option<Public>,
-    current: Option<(Arc<Plan>, (u32, u32))>,
+    /// A public part that waits for its secret one.
+    candidate: Option<Rc<Public>>,
+    /// The secret part that comes next belongs to a public one that was refused.
+    drops_secret: bool,
+    active: Option<Active>,
     ticketer: Option<Arc<dyn ProducesTickets>>,
+}
+
+/// What all workers run on.
+struct Active {
+    public: Rc<Public>,
+    plan: Arc<Plan>,
+    /// Canaries caught, and canaries.
+    canaries: (u32, u32),
 }
 
 /// What a turn of the loop found.
@@ -96,8 +109,9 @@ impl Control {
             boot,
             workers,
             management: None,
-            public: None,
-            current: None,
+            candidate: None,
+            drops_secret: false,
+            active: None,
             ticketer: None,
         }
     }
@@ -208,17 +222,35 @@ impl Control {
         match frame.kind {
             Kind::Public => match self.take_public(&frame.payload, &frame.descriptors) {
                 Ok(public) => {
-                    self.public = Some(public);
+                    self.candidate = Some(Rc::new(public));
+                    self.drops_secret = false;
                     None
                 }
-                Err(reason) => Some(refused(None, reason)),
+                Err(reason) => {
+                    // Its keys must never meet the upstreams of another snapshot.
+                    self.candidate = None;
+                    self.drops_secret = true;
+                    tracing::error!(%reason, "snapshot refused");
+                    Some(refused(None, reason))
+                }
             },
             Kind::Secret => {
                 let mut payload = frame.payload;
                 let secrets = sluice_contract::control::decode::<Secrets>(&payload);
                 payload.zeroize();
-                let hash = self.public.as_ref().map(|public| public.hash);
-                match secrets.map_err(|error| error.to_string()).and_then(|s| self.apply(s)) {
+                if std::mem::take(&mut self.drops_secret) {
+                    return None;
+                }
+                // Alone, it goes with the public part that is running.
+                let running = self.active.as_ref().map(|active| Rc::clone(&active.public));
+                let public = self.candidate.take().or(running);
+                let hash = public.as_ref().map(|public| public.hash);
+                let applied = match (public, secrets) {
+                    (Some(public), Ok(secrets)) => self.apply(&public, secrets),
+                    (None, _) => Err("a secret part came before a public one".into()),
+                    (_, Err(error)) => Err(error.to_string()),
+                };
+                match applied {
                     Ok(applied) => encode(Kind::Applied, &applied).ok(),
                     Err(reason) => {
                         tracing::error!(%reason, "snapshot refused");
@@ -243,9 +275,9 @@ impl Control {
         let (index, section) =
             snapshot.section(PATTERNS).ok_or_else(|| PlanError::NoPatterns.to_string())?;
         let pack_hash = section.hash;
-        let known = self.public.as_ref().filter(|public| public.pack_hash == pack_hash);
+        let known = self.active.as_ref().filter(|active| active.public.pack_hash == pack_hash);
         let pack = match known {
-            Some(public) => Arc::clone(&public.pack),
+            Some(active) => Arc::clone(&active.public.pack),
             None => {
                 let descriptor = sections.get(index).ok_or("a section's descriptor is missing")?;
                 Arc::new(read_pack(descriptor, section.bytes, pack_hash)?)
@@ -254,19 +286,19 @@ impl Control {
         Ok(Public { snapshot, hash, pack, pack_hash })
     }
 
-    fn apply(&mut self, secrets: Secrets) -> Result<Applied, String> {
-        let public = self.public.as_ref().ok_or("a secret part came before a public one")?;
+    fn apply(&mut self, public: &Rc<Public>, secrets: Secrets) -> Result<Applied, String> {
         let (hash, version) = (public.hash, secrets.version);
-        if let Some((plan, (passed, all))) = &self.current
-            && plan.hash == hash
-            && plan.secrets.version == version
+        let applied = |(passed, all): (u32, u32)| Applied {
+            snapshot: hash,
+            secrets: version,
+            canaries_passed: passed,
+            canaries: all,
+        };
+        if let Some(active) = &self.active
+            && active.plan.hash == hash
+            && active.plan.secrets.version == version
         {
-            return Ok(Applied {
-                snapshot: hash,
-                secrets: version,
-                canaries_passed: *passed,
-                canaries: *all,
-            });
+            return Ok(applied(active.canaries));
         }
         if self.ticketer.is_none() {
             self.ticketer = Some(crate::tls::ticketer().map_err(|error| error.to_string())?);
@@ -277,29 +309,22 @@ impl Control {
         let plan = Arc::new(plan.map_err(|error| error.to_string())?);
         self.resolve(&plan);
         let result = self.hand_out(&plan);
-        match (result, &self.current) {
-            (Ok((passed, all)), Some((old, _))) if passed < all => {
-                let old = Arc::clone(old);
-                self.go_back(&old);
-                Err(format!("only {passed} of {all} canaries were caught"))
+        let failure = match (result, &self.active) {
+            (Ok((passed, all)), Some(_)) if passed < all => {
+                format!("only {passed} of {all} canaries were caught")
             }
-            (Ok((passed, all)), _) => {
-                self.current = Some((plan, (passed, all)));
+            (Ok(canaries), _) => {
+                let (passed, all) = canaries;
                 tracing::info!(snapshot = %hash, canaries = all, passed, "snapshot active");
-                Ok(Applied {
-                    snapshot: hash,
-                    secrets: version,
-                    canaries_passed: passed,
-                    canaries: all,
-                })
+                self.active = Some(Active { public: Rc::clone(public), plan, canaries });
+                return Ok(applied(canaries));
             }
-            (Err(reason), Some((old, _))) => {
-                let old = Arc::clone(old);
-                self.go_back(&old);
-                Err(reason)
-            }
-            (Err(reason), None) => Err(reason),
+            (Err(reason), _) => reason,
+        };
+        if let Some(active) = &self.active {
+            self.go_back(&active.plan);
         }
+        Err(failure)
     }
 
     /// Hands a plan to every worker and waits for all of them.

@@ -33,5 +33,5 @@ pub use metrics::Metrics;
 pub use mock::Mock;
 pub use node::{Node, Setup};
 pub use process::{Group, alive, descriptors, resident_bytes, signal};
-pub use prompt::{chat, chat_stream, forwarded, text_of};
+pub use prompt::{chat, chat_stream, forwarded, replaced, text_of};
 pub use upstream::Upstream;

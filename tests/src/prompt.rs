@@ -30,3 +30,34 @@ pub fn forwarded(response: &Response) -> String {
     assert!(serde_json::from_str::<Value>(&text).is_ok(), "not JSON: {text}");
     text
 }
+
+/// Checks that `sent` is `original` but for the ranges that tags stand for, and gives those ranges.
+#[track_caller]
+pub fn replaced(original: &str, sent: &str) -> Vec<String> {
+    let mut rest = original;
+    let mut removed = Vec::new();
+    let mut pieces = sent.split("[REDACTED:");
+    let first = pieces.next().unwrap();
+    // A value that was no string becomes one.
+    let first = first.strip_suffix('"').filter(|_| !original.starts_with(first)).unwrap_or(first);
+    rest = rest.strip_prefix(first).unwrap_or_else(|| panic!("changed before a tag: {sent}"));
+    for piece in pieces {
+        let (_, kept) =
+            piece.split_once(']').unwrap_or_else(|| panic!("a tag without end: {sent}"));
+        // What follows a tag must be found again; as far as the next tag, which may be next door.
+        let at = [kept, kept.strip_prefix('"').unwrap_or(kept)].into_iter().find_map(|kept| {
+            let found = if sent.ends_with(piece) {
+                rest.strip_suffix(kept).map(str::len)
+            } else {
+                rest.find(kept)
+            };
+            found.map(|at| (at, kept.len()))
+        });
+        let (at, length) = at.unwrap_or_else(|| panic!("changed behind a tag: {sent}"));
+        let (gone, after) = rest.split_at(at);
+        removed.push(gone.to_owned());
+        rest = after.split_at(length).1;
+    }
+    assert!(rest.is_empty(), "something is missing at the end: {rest}");
+    removed
+}

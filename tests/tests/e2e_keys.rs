@@ -92,6 +92,26 @@ fn keys_come_and_go_while_the_node_runs() {
 }
 
 #[test]
+fn a_name_can_be_erased_and_the_log_still_holds() {
+    let node = Node::echo();
+    let key = node.key("app", &["--tenant", "acme", "--user", "alice"]);
+    in_force("the key", || with_key(&node, &key).status == 200);
+    let response = with_key(&node, &key);
+    assert_eq!(node.row(&response)["user"], "acme/alice");
+    let listed = node.sluice(&["principal", "list"]).ok();
+    assert!(listed.contains("acme/alice"), "{listed}");
+    node.sluice(&["key", "revoke", "app"]).ok();
+    for (kind, name) in [("user", "acme/alice"), ("principal", "acme/app/alice")] {
+        let told = node.sluice(&["principal", "erase", kind, name]);
+        assert_eq!(told.code, Some(0), "{told:?}");
+    }
+    let row = node.row(&response).to_string();
+    assert!(!row.contains("alice"), "{row}");
+    assert!(!node.sluice(&["principal", "list"]).ok().contains("alice"));
+    node.assert_verifies();
+}
+
+#[test]
 fn keys_expire_and_are_limited_to_models() {
     let node = Node::echo();
     let short = node.key("short", &["--expires", "2s"]);

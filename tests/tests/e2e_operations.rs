@@ -376,3 +376,19 @@ fn the_page_of_metrics_is_what_the_node_says() {
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(kept, page, "docs/metrics.md is out of date; write it with SLUICE_TESTS=write");
 }
+
+#[test]
+fn several_listeners_and_both_families_are_served() {
+    let second = std::net::SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 18_088));
+    let rest = format!("[[listener]]\naddress = \"{second}\"\n");
+    let node = Node::start(Setup { rest, ..Setup::default() }.workers(2));
+    for address in [node.address, second] {
+        let mut client = sluice_tests::Client::connect(address);
+        assert_eq!(client.chat(chat("echo", "Hello.")).status, 200, "{address}");
+        // As a browser or a client writes it.
+        let body = chat("echo", "Hello.");
+        client.send(format!("POST {CHAT} HTTP/1.1\r\nhost: {address}\r\norigin: http://{address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
+        assert_eq!(client.response().status, 200, "{address}");
+    }
+    assert!(node.sluice(&["status"]).ok().contains("[::1]:18088"));
+}

@@ -3,12 +3,11 @@
 //! The mock answers with the bytes that it received, so "never forwarded" is looked at where it
 //! counts. Everything that was not redacted must be byte for byte what was sent.
 #![cfg(test)]
-#![expect(clippy::string_slice, reason = "cuts are where a search found something")]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
-use sluice_tests::{Mock, Node, Setup, chat, forwarded};
+use sluice_tests::{Mock, Node, Setup, chat, forwarded, replaced};
 use std::fmt::Write as _;
 
 const CARD: &str = "4111 1111 1111 1111";
@@ -18,36 +17,6 @@ const TOKEN: &str = "ghp_R7vQ2mX9kLs4TzBw8NcYpHd3JgFa5E0uKq1V";
 
 fn external(mock: &Mock) -> Node {
     Node::start(Setup::to_mock(mock, "external", ""))
-}
-
-/// Checks that `sent` is `original` but for the ranges that tags stand for, and gives those ranges.
-#[track_caller]
-fn replaced(original: &str, sent: &str) -> Vec<String> {
-    let mut rest = original;
-    let mut removed = Vec::new();
-    let mut pieces = sent.split("[REDACTED:");
-    let first = pieces.next().unwrap();
-    // A value that was no string becomes one.
-    let first = first.strip_suffix('"').filter(|_| !original.starts_with(first)).unwrap_or(first);
-    rest = rest.strip_prefix(first).unwrap_or_else(|| panic!("changed before a tag: {sent}"));
-    for piece in pieces {
-        let (_, kept) =
-            piece.split_once(']').unwrap_or_else(|| panic!("a tag without end: {sent}"));
-        // What follows a tag must be found again; as far as the next tag, which may be next door.
-        let at = [kept, kept.strip_prefix('"').unwrap_or(kept)].into_iter().find_map(|kept| {
-            let found = if sent.ends_with(piece) {
-                rest.strip_suffix(kept).map(str::len)
-            } else {
-                rest.find(kept)
-            };
-            found.map(|at| (at, kept.len()))
-        });
-        let (at, length) = at.unwrap_or_else(|| panic!("changed behind a tag: {sent}"));
-        removed.push(rest[..at].to_owned());
-        rest = &rest[at + length..];
-    }
-    assert!(rest.is_empty(), "something is missing at the end: {rest}");
-    removed
 }
 
 /// Sends `body`, which holds one thing to redact, and checks that it was redacted, that nothing else

@@ -6,6 +6,8 @@ use serde_json::json;
 use sluice_tests::{
     Certificates, Client, Mock, Node, Setup, Upstream, chat, chat_stream, eventually, text_of,
 };
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -56,6 +58,13 @@ fn every_fault_has_its_status() {
         assert!(response.header("x-sluice-verdict").is_some(), "{model}");
     }
     assert_eq!(mock.stat("redirects_followed"), 0);
+    // Interim answers of an upstream are not the client's.
+    for body in [chat("mock-100", "Hello."), chat_stream("mock-100", "Hello.")] {
+        let mut client = node.client();
+        client.send_post(CHAT, &[], body);
+        let head = client.read_head().unwrap();
+        assert_eq!((head.status, head.header("link")), (200, None));
+    }
     let metrics = node.metrics();
     assert_eq!(metrics.count("sluice_panics_total"), 0);
     assert!(metrics.count("sluice_upstream_failures_total") >= 9);
@@ -176,6 +185,33 @@ fn a_request_on_a_connection_that_dies_with_it_is_sent_once_more() {
     let response = node.chat(chat("m", "Hello."));
     assert_eq!((response.status, response.error("code")), (502, json!("upstream_unreachable")));
     assert_eq!(rude.accepted(), 1);
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_is_nobodys() {
+    // The first connection says more than it was asked, a moment after its answer.
+    let said = Arc::new(AtomicBool::new(false));
+    let done = Arc::clone(&said);
+    let upstream = Upstream::start(move |stream, number| {
+        while let Some(request) = Upstream::read_request(stream) {
+            let name = if request.contains("number one") { "one" } else { "two" };
+            Upstream::answer(stream, "200 OK", "", &Upstream::completion(name));
+            if number == 0 && name == "one" {
+                std::thread::sleep(Duration::from_millis(100));
+                Upstream::answer(stream, "200 OK", "", &Upstream::completion("smuggled"));
+                done.store(true, Ordering::SeqCst);
+            }
+        }
+    });
+    let rest = upstream.toml("own", "internal") + &Setup::route("own", "");
+    let node = Node::start(Setup { rest, ..Setup::default() });
+    assert_eq!(text_of(&node.chat(chat("m", "number one"))), "one");
+    eventually("it is said", || said.load(Ordering::SeqCst));
+    // On loopback what was sent is there.
+    for _ in 0..3 {
+        assert_eq!(text_of(&node.chat(chat("m", "number two"))), "two");
+    }
+    assert_eq!(upstream.accepted(), 2);
 }
 
 #[test]

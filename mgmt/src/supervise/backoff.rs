@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// The first wait.
 const FIRST: Duration = Duration::from_millis(50);
 /// The longest wait, so that a cure takes effect soon.
-const LONGEST: Duration = Duration::from_secs(2);
+const LONGEST: Duration = Duration::from_secs(1);
 /// A child that lived this long was no false start: the next wait is the first again. A child that
 /// dies over and over after this long costs one start a second.
 const LIVED: Duration = Duration::from_secs(1);
