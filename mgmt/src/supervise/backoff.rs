@@ -39,7 +39,7 @@ mod tests {
         let mut backoff = Backoff::default();
         let waits: Vec<_> =
             (0..8).map(|_| (backoff.next(start, start) - start).as_millis()).collect();
-        assert_eq!(waits, [50, 100, 200, 400, 800, 1600, 2000, 2000]);
+        assert_eq!(waits, [50, 100, 200, 400, 800, 1000, 1000, 1000]);
         let later = start + LIVED;
         assert_eq!(backoff.next(start, later) - later, FIRST);
         assert_eq!(backoff.next(later, later) - later, FIRST * 2);
