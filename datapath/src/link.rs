@@ -150,6 +150,19 @@ impl Link {
         self.ended || self.socket.inbox().has_ended()
     }
 
+    /// Whether an idle connection may carry another request: its peer is there and has said nothing
+    /// that nobody asked for. Bytes that came since the last answer would be taken for the next one.
+    pub fn is_quiet(&mut self) -> bool {
+        loop {
+            match self.poll_delivery(Waker::noop()) {
+                // Only TLS moved: tickets, mostly.
+                Poll::Ready(Ok(0)) => self.arm(),
+                Poll::Ready(Ok(_) | Err(_)) => return false,
+                Poll::Pending => return !self.has_ended() && self.received.is_empty(),
+            }
+        }
+    }
+
     /// Orders a read, unless one is under way.
     pub fn arm(&mut self) {
         if self.ended || self.socket.inbox().is_armed() {

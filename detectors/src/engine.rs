@@ -1,6 +1,8 @@
-//! The two passes that find candidates: Hyperscan for literals, a SIMD classifier for kinds of
-//! bytes. Neither decides anything; what they point at is validated by hand.
+//! The two passes that find candidates: Hyperscan for literals, or a filter by their rarest bytes
+//! where the CPU has what it takes, and a SIMD classifier for kinds of bytes. None decides
+//! anything; what they point at is validated by hand.
 
+pub(crate) mod anchors;
 pub(crate) mod hyperscan;
 pub(crate) mod scalar;
 pub(crate) mod simd;

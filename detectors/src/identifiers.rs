@@ -20,7 +20,7 @@ use std::ops::Range;
 const SEAMS_MAX: usize = 6;
 
 /// Digits of the shortest identifier.
-const DIGITS_MIN: usize = 7;
+pub(crate) const DIGITS_MIN: usize = 7;
 
 /// Something found, in the coordinates of the buffer that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 //! policy.
 //!
 //! A [`Batch`] holds every text of one request in one buffer. A [`Scanner`] passes over it once
-//! with Hyperscan (literals only) and once with a SIMD classifier, and hands what they point at to
-//! validators written by hand; only candidates pay. Where a cheap test says that a text is not
-//! plain, *views* of it (folded, unescaped, decoded) are built and scanned the same way, and every
-//! finding in a view is mapped back to the bytes that were sent. The [`Report`] has findings,
-//! scores and flags; it never holds content.
+//! for literals (Hyperscan, or a filter of our own with AVX-512) and once with a SIMD classifier,
+//! and hands what they point at to validators written by hand; only candidates pay. Where a cheap
+//! test says that a text is not plain, *views* of it (folded, unescaped, decoded) are built and
+//! scanned the same way, and every finding in a view is mapped back to the bytes that were sent.
+//! The [`Report`] has findings, scores and flags; it never holds content.
 //!
 //! Rules are data (`packs/`), validators are code (`identifiers/`, `secrets/`, `attacks.rs`).
 #![warn(missing_docs)]

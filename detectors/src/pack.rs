@@ -1,10 +1,14 @@
-//! The compiled rules: one Hyperscan database and the table that says what its literals mean.
+//! The compiled rules: one Hyperscan database, the table that says what its literals mean, and
+//! the anchors by which AVX-512 finds the same literals; those follow from the table and are made
+//! anew wherever a pack is loaded.
 //!
 //! Compiling takes tens of milliseconds and is management's work; the serialised pack goes down in
 //! the snapshot and is only loaded by workers. A pack carries the fingerprint of the tables it was
 //! compiled from, so that one of another build is refused instead of read with wrong meanings.
 
-use crate::engine::hyperscan::{Database, Literal};
+use crate::engine::anchors::Anchors;
+use crate::engine::hyperscan::{Database, Literal, Match};
+use crate::engine::simd::Level;
 use crate::packs::{self, Row};
 use sha2::{Digest, Sha256};
 
@@ -34,6 +38,8 @@ pub enum PackError {
 /// A compiled rule pack. One serves any number of scanners.
 pub struct Pack {
     database: Database,
+    /// Another way to the same matches, where the CPU has what it takes.
+    anchors: Option<Anchors>,
     rows: Vec<Row>,
     hash: [u8; HASH_BYTES],
 }
@@ -42,11 +48,11 @@ impl Pack {
     /// Compiles the rules of this build.
     pub fn compile() -> Result<Pack, PackError> {
         let rows = packs::rows();
-        let literals: Vec<_> =
-            rows.iter().map(|row| Literal { bytes: row.bytes, caseless: row.caseless }).collect();
+        let literals = literals(&rows);
         let database = Database::compile(&literals)?;
         let hash = Sha256::digest(database.serialize()?).into();
-        Ok(Pack { database, rows, hash })
+        let anchors = Anchors::new(Level::best(), &literals);
+        Ok(Pack { database, anchors, rows, hash })
     }
 
     /// The pack as bytes, for [`Pack::deserialize`] in the same build on a like CPU.
@@ -74,7 +80,8 @@ impl Pack {
             return Err(PackError::OtherBuild);
         }
         let database = Database::deserialize(database).ok_or_else(damaged)??;
-        Ok(Pack { database, rows, hash: *hash })
+        let anchors = Anchors::new(Level::best(), &literals(&rows));
+        Ok(Pack { database, anchors, rows, hash: *hash })
     }
 
     /// SHA-256 of the compiled database.
@@ -87,8 +94,24 @@ impl Pack {
         self.rows.len()
     }
 
-    pub(crate) fn database(&self) -> &Database {
-        &self.database
+    /// Working memory for one scanner.
+    pub(crate) fn scratch(&self) -> Result<hyperscan::Scratch, PackError> {
+        Ok(self.database.scratch()?)
+    }
+
+    /// Looks for the literals in `bytes` and fills `matches`, by rising end. At most `limit` are
+    /// kept; `false` says that not everything was looked at.
+    pub(crate) fn find(
+        &self,
+        bytes: &[u8],
+        scratch: &hyperscan::Scratch,
+        matches: &mut Vec<Match>,
+        limit: usize,
+    ) -> bool {
+        match &self.anchors {
+            Some(anchors) => anchors.scan(bytes, matches, limit),
+            None => self.database.scan(bytes, scratch, matches, limit),
+        }
     }
 
     pub(crate) fn row(&self, rule: u32) -> Option<&Row> {
@@ -100,6 +123,10 @@ impl std::fmt::Debug for Pack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pack").field("literals", &self.rows.len()).finish_non_exhaustive()
     }
+}
+
+fn literals(rows: &[Row]) -> Vec<Literal> {
+    rows.iter().map(|row| Literal { bytes: row.bytes, caseless: row.caseless }).collect()
 }
 
 /// What the meaning of a database depends on: its literals and what each stands for, in order.

@@ -54,7 +54,7 @@ pub struct Scanner {
 impl Scanner {
     /// A scanner of `pack`.
     pub fn new(pack: Arc<Pack>) -> Result<Scanner, PackError> {
-        let scratch = pack.database().scratch()?;
+        let scratch = pack.scratch()?;
         Ok(Scanner {
             pack,
             scratch,
@@ -140,7 +140,7 @@ impl Scanner {
         let limit = MATCHES_MIN + buf.len() / MATCH_BYTES;
         let last = depth == DEPTH;
         let mut sink = Sink { place: &place, raw, wanted, last, overflow: false };
-        if !pack.database().scan(buf.as_bytes(), scratch, matches, limit) {
+        if !pack.find(buf.as_bytes(), scratch, matches, limit) {
             sink.overflow = true;
         }
         let mut rest = matches.as_slice();

@@ -356,6 +356,23 @@ fn slow_heads_and_bodies_are_timed_out() {
 }
 
 #[test]
+fn connections_are_bounded() {
+    let node = Node::start(Setup::default().limits("connections = 3\n"));
+    let mut clients: Vec<Client> = (0..3).map(|_| node.client()).collect();
+    for client in &mut clients {
+        assert_eq!(client.chat(echo_body()).status, 200);
+    }
+    assert!(node.client().is_closed(), "one more is closed at once");
+    assert_eq!(node.metrics().count("sluice_connections_refused_total"), 1);
+    clients.pop().unwrap().leave();
+    eventually("there is room again", || {
+        let mut client = node.client();
+        client.try_send(sized("", &echo_body()).as_bytes()).is_ok()
+            && client.try_response(false).is_ok_and(|response| response.status == 200)
+    });
+}
+
+#[test]
 fn a_slow_reader_holds_back_its_upstream_only() {
     let mock = Mock::start();
     let node = Node::start(Setup::to_mock(&mock, "external", ""));

@@ -84,7 +84,7 @@ impl Lease {
     /// Gives the connection back for another request.
     pub fn keep(mut self) {
         let Some(mut link) = self.link.take() else { return };
-        if link.has_ended() || !link.received().is_empty() {
+        if !link.is_quiet() {
             return;
         }
         link.watch().rest();
@@ -127,10 +127,10 @@ impl Pools {
         self.addresses.borrow_mut().insert((name, port), resolved.addresses);
     }
 
-    /// Lets go of idle connections that their upstream closed.
+    /// Lets go of idle connections that their upstream closed, or spoke on without being asked.
     pub fn tick(&self) {
         for pool in self.by_name.borrow().values() {
-            pool.idle.borrow_mut().retain(|link| !link.has_ended());
+            pool.idle.borrow_mut().retain_mut(Link::is_quiet);
         }
     }
 
@@ -165,8 +165,8 @@ impl Pools {
         let pool = self.pool(&upstream.name);
         if !fresh {
             loop {
-                let Some(link) = pool.idle.borrow_mut().pop() else { break };
-                if link.has_ended() || !link.received().is_empty() {
+                let Some(mut link) = pool.idle.borrow_mut().pop() else { break };
+                if !link.is_quiet() {
                     continue;
                 }
                 self.counters.count(Counter::UpstreamReuses);

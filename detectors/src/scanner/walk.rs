@@ -25,8 +25,11 @@ pub(super) fn walk(level: Level, buf: &str, place: &Place<'_>, sink: &mut Sink<'
     let mut walker = Walker::new(buf, place);
     for (chunk, part) in bytes.chunks(CHUNK_BLOCKS * BLOCK).enumerate() {
         let count = level.classify(part, &mut masks);
-        for (block, mask) in masks.iter().take(count).enumerate() {
-            walker.block((chunk * CHUNK_BLOCKS + block) * BLOCK, mask, sink);
+        let masks = masks.get(..count).unwrap_or(&[]);
+        for (block, mask) in masks.iter().enumerate() {
+            // Past the chunk there may be anything.
+            let next = masks.get(block + 1).map_or(!0, |mask| mask.digit);
+            walker.block((chunk * CHUNK_BLOCKS + block) * BLOCK, mask, next, sink);
         }
     }
     walker.finish(bytes.len(), sink);
@@ -41,27 +44,37 @@ struct Walker<'a> {
     text: Option<Text<'a>>,
     /// Digits before this offset were looked at.
     digits_done: usize,
-    /// Where the run of base64 characters began that reaches the end of the last block.
-    run: Option<usize>,
+    runs: Runs,
     triggers: Triggers,
 }
 
 impl<'a> Walker<'a> {
     fn new(buf: &'a str, place: &'a Place<'a>) -> Walker<'a> {
         let triggers = Triggers::default();
-        Walker { buf, place, number: 0, text: None, digits_done: 0, run: None, triggers }
+        Walker {
+            buf,
+            place,
+            number: 0,
+            text: None,
+            digits_done: 0,
+            runs: Runs::default(),
+            triggers,
+        }
     }
 
     #[inline]
-    fn block(&mut self, base: usize, mask: &Masks, sink: &mut Sink<'_>) {
-        self.runs(base, mask.base64, sink);
+    fn block(&mut self, base: usize, mask: &Masks, next: u64, sink: &mut Sink<'_>) {
+        let mut runs = self.runs;
+        runs.block(base, mask.base64, &mut |span| self.run_of(span, sink));
+        self.runs = runs;
         if mask.digit | mask.at | mask.escape | mask.high == 0 {
             return;
         }
-        self.candidates(base, mask, sink);
+        self.candidates(base, mask, next, sink);
     }
 
-    fn candidates(&mut self, base: usize, mask: &Masks, sink: &mut Sink<'_>) {
+    /// Looks at what a block points at; `next` are the digits of the block that follows.
+    fn candidates(&mut self, base: usize, mask: &Masks, next: u64, sink: &mut Sink<'_>) {
         let mut digits = mask.digit;
         loop {
             let done = self.digits_done.saturating_sub(base);
@@ -69,7 +82,12 @@ impl<'a> Walker<'a> {
             if digits == 0 {
                 break;
             }
-            let at = base + digits.trailing_zeros() as usize;
+            let first = digits.trailing_zeros();
+            let at = base + first as usize;
+            if few(mask.digit, next, first) && !self.after_letters(at) {
+                self.digits_done = at + (mask.digit >> first).trailing_ones() as usize;
+                continue;
+            }
             self.digits_done = at + 1;
             if let Some(text) = self.text_at(at) {
                 let number = self.number;
@@ -103,38 +121,10 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Finds runs of at least [`RUN_BYTES_MIN`] base64 characters, over the ends of blocks.
-    #[inline]
-    fn runs(&mut self, base: usize, mask: u64, sink: &mut Sink<'_>) {
-        if mask == !0 {
-            self.run.get_or_insert(base);
-            return;
-        }
-        let open = self.run.take();
-        if let Some(start) = open {
-            let end = base + mask.trailing_ones() as usize;
-            if end - start >= RUN_BYTES_MIN {
-                self.run_of(start..end, sink);
-            }
-        }
-        // Bit `i` stays where bits `i..i + 14` are all set.
-        let pairs = mask & mask >> 1;
-        let fours = pairs & pairs >> 2;
-        let eights = fours & fours >> 4;
-        let mut long = eights & eights >> (RUN_BYTES_MIN - 8);
-        while long != 0 {
-            let first = long.trailing_zeros();
-            let length = (mask >> first).trailing_ones();
-            let (start, end) = (base + first as usize, base + (first + length) as usize);
-            // One that begins the block may be the end of the one that was open; one that reaches
-            // its end goes on.
-            if end < base + BLOCK && (start > base || open.is_none()) {
-                self.run_of(start..end, sink);
-            }
-            long &= if first + length >= 64 { 0 } else { !0 << (first + length) };
-        }
-        let tail = mask.leading_ones() as usize;
-        self.run = (tail > 0).then(|| base + BLOCK - tail);
+    /// Whether two letters stand before `at`, as in front of the check digits of an IBAN.
+    fn after_letters(&self, at: usize) -> bool {
+        let before = self.buf.as_bytes().get(at.wrapping_sub(2)..at);
+        before.is_some_and(|before| before.iter().all(u8::is_ascii_alphabetic))
     }
 
     fn run_of(&mut self, span: Range<usize>, sink: &mut Sink<'_>) {
@@ -167,13 +157,60 @@ impl<'a> Walker<'a> {
     }
 
     fn finish(mut self, end: usize, sink: &mut Sink<'_>) {
-        if let Some(start) = self.run.take()
-            && end - start >= RUN_BYTES_MIN
-        {
-            self.run_of(start..end, sink);
-        }
+        let runs = self.runs;
+        runs.finish(end, &mut |span| self.run_of(span, sink));
         self.triggers.finish(self.buf, sink);
     }
+}
+
+/// Finds runs of at least [`RUN_BYTES_MIN`] base64 characters, over the ends of blocks.
+#[derive(Clone, Copy, Default)]
+struct Runs {
+    /// Where the run begins that reaches the end of the last block; that end where none does.
+    start: usize,
+}
+
+impl Runs {
+    /// Tells the runs that end in the block at `base`, and before it.
+    #[inline]
+    fn block(&mut self, base: usize, mask: u64, out: &mut impl FnMut(Range<usize>)) {
+        if mask == !0 {
+            return;
+        }
+        self.finish(base + mask.trailing_ones() as usize, out);
+        // Bit `i` stays where bits `i..i + 14` are all set.
+        let pairs = mask & mask >> 1;
+        let fours = pairs & pairs >> 2;
+        let eights = fours & fours >> 4;
+        let mut long = eights & eights >> (RUN_BYTES_MIN - 8);
+        while long != 0 {
+            let first = long.trailing_zeros();
+            let length = (mask >> first).trailing_ones();
+            let (start, end) = (base + first as usize, base + (first + length) as usize);
+            // One that begins the block was told above; one that reaches its end goes on.
+            if end < base + BLOCK && start > base {
+                out(start..end);
+            }
+            long &= if first + length >= 64 { 0 } else { !0 << (first + length) };
+        }
+        self.start = base + BLOCK - mask.leading_ones() as usize;
+    }
+
+    /// Tells the run that was open where it ends at `end`.
+    #[inline]
+    fn finish(self, end: usize, out: &mut impl FnMut(Range<usize>)) {
+        if end.saturating_sub(self.start) >= RUN_BYTES_MIN {
+            out(self.start..end);
+        }
+    }
+}
+
+/// Whether the 64 bytes from bit `first` of a block on have too few digits for an identifier. With
+/// the widest gaps that numbers are written with, the shortest one ends within those.
+#[inline]
+fn few(digits: u64, next: u64, first: u32) -> bool {
+    let window = digits >> first | next.unbounded_shl(u64::BITS - first);
+    (window.count_ones() as usize) < identifiers::DIGITS_MIN
 }
 
 /// The offsets of the bits of a mask.
@@ -183,4 +220,62 @@ fn bits(base: usize, mut mask: u64) -> impl Iterator<Item = usize> {
         mask &= mask.wrapping_sub(1);
         (bit < BLOCK).then(|| base + bit)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identifiers::group;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Where the mask says that there are few digits, the group that begins there is too short.
+        #[test]
+        fn few_digits_make_no_identifier(
+            parts in proptest::collection::vec(("[0-9]{1,4}", "[ ./()-]{1,4}|[\u{a0}\u{2009}\u{2012}\u{2212}]{1,4}|[a-z ]{3,40}"), 1..60),
+        ) {
+            let text: String = parts.into_iter().map(|(digits, gap)| digits + &gap).collect();
+            let whole = Text::new(text.as_bytes(), 0..text.len(), &[], "");
+            let mut masks = vec![Masks::default(); text.len().div_ceil(BLOCK)];
+            Level::best().classify(text.as_bytes(), &mut masks);
+            for (block, mask) in masks.iter().enumerate() {
+                let next = masks.get(block + 1).map_or(0, |mask| mask.digit);
+                for at in bits(0, mask.digit) {
+                    if few(mask.digit, next, u32::try_from(at).unwrap()) {
+                        let (digits, _) = group::extent(&whole, block * BLOCK + at);
+                        prop_assert!(digits < identifiers::DIGITS_MIN);
+                    }
+                }
+            }
+        }
+
+        /// Every run is told once, whatever blocks it lies in.
+        #[test]
+        fn runs_are_told_once(lengths in proptest::collection::vec((0_usize..150, 1_usize..70), 1..12)) {
+            let mut text = String::new();
+            let mut expected = Vec::new();
+            for (run, gap) in lengths {
+                if run >= RUN_BYTES_MIN {
+                    expected.push(text.len()..text.len() + run);
+                }
+                text.extend(std::iter::repeat_n('x', run));
+                text.extend(std::iter::repeat_n('.', gap));
+            }
+            prop_assert_eq!(runs_of(&text), expected.clone());
+            prop_assert_eq!(runs_of(text.trim_end_matches('.')), expected);
+        }
+    }
+
+    /// The runs that the walk tells of `text`.
+    fn runs_of(text: &str) -> Vec<Range<usize>> {
+        let mut masks = vec![Masks::default(); text.len().div_ceil(BLOCK)];
+        Level::best().classify(text.as_bytes(), &mut masks);
+        let mut runs = Runs::default();
+        let mut found = Vec::new();
+        for (block, mask) in masks.iter().enumerate() {
+            runs.block(block * BLOCK, mask.base64, &mut |run| found.push(run));
+        }
+        runs.finish(text.len(), &mut |run| found.push(run));
+        found
+    }
 }
