@@ -31,9 +31,14 @@ impl Writer {
         texts[self.below(texts.len())]
     }
 
+    fn push(&mut self, texts: &[&'static str]) {
+        let text = self.one_of(texts);
+        self.out.push_str(text);
+    }
+
     fn space(&mut self) {
         for _ in 0..self.below(3) {
-            self.out += self.one_of(&[" ", "\t", "\r", "\n"]);
+            self.push(&[" ", "\t", "\r", "\n"]);
         }
     }
 
@@ -66,8 +71,8 @@ impl Writer {
         }
         self.before = self.before.saturating_sub(1);
         match self.below(4) {
-            0 => self.out += self.one_of(&["true", "false", "null"]),
-            1 => self.out += self.one_of(&["0", "-0.0", "1e5", "12.50", "-3E-2", "123456"]),
+            0 => self.push(&["true", "false", "null"]),
+            1 => self.push(&["0", "-0.0", "1e5", "12.50", "-3E-2", "123456"]),
             _ => {
                 let text = self.one_of(&[
                     "plain",

@@ -7,6 +7,7 @@ use sluice_tests::{
     Certificates, Mock, Node, Setup, binary, chat, chat_stream, eventually, get, repository, run,
     sluice, text_of,
 };
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -367,7 +368,7 @@ fn the_page_of_metrics_is_what_the_node_says() {
             let names = labels.split("\",").filter_map(|label| label.split('=').next());
             names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         });
-        page += &format!("| `{name}` | {kind} | {labels} | {help} |\n");
+        writeln!(page, "| `{name}` | {kind} | {labels} | {help} |").unwrap();
     }
     let path = repository().join("docs/metrics.md");
     if std::env::var("SLUICE_TESTS").is_ok_and(|value| value == "write") {
