@@ -33,7 +33,7 @@ lint: $(STAMPS)/packages ## format and clippy
 	@$(CARGO) clippy --profile $(PROFILE) --workspace --all-targets --quiet -- -D warnings
 
 unit: $(STAMPS)/packages ## unit and property tests
-	@$(CARGO) test --profile $(PROFILE) --workspace --lib --bins
+	@$(CARGO) test --profile $(PROFILE) --workspace --no-fail-fast --lib --bins
 
 # The real clients of the end-to-end tests, in the test folder and nowhere else.
 $(STAMPS)/clients: tests/clients/requirements.txt tests/clients/package.json deploy/test-packages.txt deploy/install-packages.sh
@@ -48,7 +48,7 @@ clients: $(STAMPS)/clients ## the OpenAI clients that the end-to-end tests drive
 
 e2e: $(STAMPS)/packages $(STAMPS)/clients ## component, end-to-end and fault tests, with the real binaries
 	@$(CARGO) build --profile $(PROFILE) --workspace --all-targets
-	@SLUICE_TESTS=require $(CARGO) test --profile $(PROFILE) --workspace --test '*' -- $(TEST_ARGS)
+	@SLUICE_TESTS=require $(CARGO) test --profile $(PROFILE) --workspace --no-fail-fast --test '*' -- $(TEST_ARGS)
 
 demo: build ## play the story: clean, card, hidden SSN, token in base64, injected tool result, verify
 	@deploy/demo.sh
