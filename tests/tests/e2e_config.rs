@@ -212,3 +212,33 @@ fn reloads_under_load_lose_nothing() {
     assert_eq!(node.metrics().count("sluice_connections_total"), 8);
     node.assert_verifies();
 }
+
+#[test]
+fn many_reloads_at_once_end_with_the_last_word() {
+    let mock = Mock::start();
+    let node = Arc::new(Node::start(Setup::to_mock(&mock, "external", "").workers(2)));
+    let card = "4111 1111 1111 1111";
+    for round in 0..4 {
+        let trust = if round % 2 == 0 { "\"internal\"" } else { "\"external\"" };
+        node.write_config(|text| text.replace("\"external\"", trust));
+        let reloads: Vec<_> = (0..4)
+            .map(|_| {
+                let node = Arc::clone(&node);
+                std::thread::spawn(move || node.sluice(&["reload"]))
+            })
+            .collect();
+        for _ in 0..20 {
+            node.signal(Signal::SIGHUP);
+        }
+        for reload in reloads {
+            let told = reload.join().unwrap();
+            assert_eq!(told.code, Some(0), "{told:?}");
+        }
+        eventually("the last word holds", || {
+            let sent = text_of(&node.chat(chat("mock-echo-body", &format!("It is {card}."))));
+            sent.contains(card) == (round % 2 == 0)
+        });
+    }
+    assert!(node.is_ready());
+    node.assert_verifies();
+}

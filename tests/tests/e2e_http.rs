@@ -396,6 +396,23 @@ fn a_slow_reader_holds_back_its_upstream_only() {
 }
 
 #[test]
+fn a_reader_that_stops_is_cut_off() {
+    let mock = Mock::start();
+    let limits = "send_timeout_ms = 400\n";
+    let node = Node::start(Setup::to_mock(&mock, "external", "").limits(limits));
+    let mut stopped = node.client();
+    stopped.send_post(PATH, &[], sluice_tests::chat_stream("mock-big-200", "Go."));
+    assert_eq!(stopped.read_head().unwrap().status, 200);
+    eventually("its upstream is told", || mock.stat("cancelled") == 1);
+    eventually("it is over", || node.metrics().count("sluice_requests_in_flight") == 0);
+    // What is left in between comes, and then an end that is none.
+    while stopped.chunk().is_ok_and(|chunk| {
+        assert!(!chunk.is_empty(), "ended as if it were whole");
+        true
+    }) {}
+}
+
+#[test]
 fn upstream_heads_are_read_strictly_too() {
     let answers: [(&str, u16); 12] = [
         ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\n{}", 502),

@@ -393,3 +393,36 @@ fn several_listeners_and_both_families_are_served() {
     }
     assert!(node.sluice(&["status"]).ok().contains("[::1]:18088"));
 }
+
+#[test]
+fn noise_on_the_control_socket_changes_nothing() {
+    use std::io::Read as _;
+    let node = Node::echo();
+    let path = node.state().join("run/control.sock");
+    let frames: [&[u8]; 5] = [
+        b"GET / HTTP/1.1\r\n\r\n",
+        &[0xff; 64],
+        &[0; 64],
+        // A length that nobody has the memory for, and one without what it announces.
+        &[0xff, 0xff, 0xff, 0x7f, 1, 0, 0, 0],
+        &[0x40, 0, 0, 0, 1],
+    ];
+    for bytes in frames {
+        let mut socket = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        // It may have closed at the first byte.
+        socket.write_all(bytes).ok();
+        socket.shutdown(std::net::Shutdown::Write).ok();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        // Closed, whatever was said before.
+        let ended = socket.read_to_end(&mut Vec::new()).map_err(|error| error.kind());
+        assert!(matches!(ended, Ok(_) | Err(std::io::ErrorKind::ConnectionReset)), "{ended:?}");
+    }
+    // Many that say nothing.
+    let silent: Vec<_> =
+        (0..200).filter_map(|_| std::os::unix::net::UnixStream::connect(&path).ok()).collect();
+    assert_eq!(node.chat(chat("echo", "Hello.")).status, 200);
+    drop(silent);
+    eventually("it still answers", || node.sluice(&["status"]).code == Some(0));
+    assert!(node.is_ready());
+    assert_eq!(node.metrics().count("sluice_data_path_starts_total"), 1);
+}
