@@ -212,6 +212,8 @@ impl Client {
             }
             // A peer that leaves out TLS's goodbye.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(0),
+            // A machine that was stopped and goes on: a read with a time-out is not restarted.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.read_some(),
             Err(error) => Err(error),
         }
     }

@@ -197,11 +197,18 @@ impl Node {
             Event::Disconnected { id } if self.is_linked(id) => self.disconnected(),
             // Of a connection that another one replaced.
             Event::Answered { .. } | Event::Disconnected { .. } => {}
+            // Each reads what is on disk when its turn comes, so that one does for all that wait;
+            // only who wants an answer gets one of their own.
+            Event::Asked { ask, reply: None } if self.is_waiting(ask) => {}
             Event::Asked { reply, .. } if self.asked.len() >= ASKED_MAX => {
                 tell(reply, false, "too many requests wait already");
             }
             Event::Asked { ask, reply } => self.asked.push_back((ask, reply)),
         }
+    }
+
+    fn is_waiting(&self, ask: Ask) -> bool {
+        self.asked.iter().any(|(waiting, _)| *waiting == ask)
     }
 
     fn is_linked(&self, id: u64) -> bool {
