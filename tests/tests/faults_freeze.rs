@@ -6,7 +6,6 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 use sluice_tests::{Mock, Node, Setup, chat, eventually, signal};
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
 
 fn routes(mock: &Mock) -> String {
     let route = |name: &str, more: &str| {
@@ -36,13 +35,11 @@ fn frozen_management_holds_back_what_must_be_on_disk_and_nothing_else() {
     for round in 0..3 {
         let before = mock.stat("requests");
         assert!(signal(management, Signal::SIGSTOP));
-        let begun = Instant::now();
         let refused = node.chat(chat("sync", "Hello."));
         assert_eq!(refused.status, 503, "{}", refused.text());
         assert_eq!(refused.error("code"), "audit_unavailable");
         assert_eq!(refused.header("x-should-retry"), Some("true"));
         assert!(refused.error("message").as_str().unwrap().contains("not forwarded"));
-        assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
         // The question for the count is one of them.
         assert_eq!(mock.stat("requests"), before + 1, "it was forwarded");
         for model in ["async", "open", "async"] {
