@@ -6,6 +6,7 @@ use serde_json::json;
 use sluice_tests::{
     Certificates, Client, Mock, Node, Setup, Upstream, chat, chat_stream, eventually, text_of,
 };
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -185,6 +186,24 @@ fn a_request_on_a_connection_that_dies_with_it_is_sent_once_more() {
     let response = node.chat(chat("m", "Hello."));
     assert_eq!((response.status, response.error("code")), (502, json!("upstream_unreachable")));
     assert_eq!(rude.accepted(), 1);
+}
+
+#[test]
+fn a_stream_that_nobody_asked_for_does_not_pass() {
+    let upstream = Upstream::start(|stream, _| {
+        while Upstream::read_request(stream).is_some() {
+            let event = "data: {\"x\":\"unseen\"}\n\n";
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: ";
+            let answer = format!("{head}{}\r\n\r\n{event}", event.len());
+            stream.write_all(answer.as_bytes()).ok();
+        }
+    });
+    let rest = upstream.toml("own", "internal") + &Setup::route("own", "");
+    let node = Node::start(Setup { rest, ..Setup::default() });
+    let response = node.chat(chat("m", "Hello."));
+    let code = response.error("code");
+    assert_eq!((response.status, code), (502, json!("upstream_response_not_inspectable")));
+    assert!(!response.text().contains("unseen"));
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(super) async fn exchange(
         let mut lease = lease(connection, transformed, fresh).await?;
         let reused = lease.reused;
         match try_once(connection, transformed, &mut lease).await {
-            Ok(()) => return begun(connection, lease),
+            Ok(()) => return begun(connection, transformed, lease),
             Err(Tried::Stale) if reused && !fresh => {
                 connection.worker.counters.count(Counter::UpstreamRetries);
                 fresh = true;
@@ -276,7 +276,9 @@ async fn read_head(
                     "did not answer in time",
                 ))));
             }
-            Err(LinkError::Closed | LinkError::Broken) if link.received().is_empty() => {
+            Err(LinkError::Closed | LinkError::Broken)
+                if link.received().is_empty() && informational == 0 =>
+            {
                 return Err(Tried::Stale);
             }
             Err(error) => return Err(protocol(&error)),
@@ -285,7 +287,11 @@ async fn read_head(
 }
 
 /// Checks a head, and what may follow it.
-fn begun(connection: &Connection, lease: Lease) -> Result<Begun, Failure> {
+fn begun(
+    connection: &Connection,
+    transformed: &Transformed,
+    lease: Lease,
+) -> Result<Begun, Failure> {
     let head: &ResponseHead = &connection.exchange.response_head;
     let bytes = &connection.exchange.upstream_head;
     if (300..400).contains(&head.status) {
@@ -302,10 +308,20 @@ fn begun(connection: &Connection, lease: Lease) -> Result<Begun, Failure> {
             "the upstream's answer is encoded although it was asked for identity",
         )));
     }
+    let is_stream = head.is_event_stream && head.status < 300;
+    // Streams pass without being inspected for now, so none may be slipped in where an answer was
+    // asked for that is.
+    if is_stream && !transformed.governed.stream {
+        return Err(Failure::Refused(upstream_refusal(
+            transformed,
+            Reason::UpstreamUninspectable,
+            "answered with a stream although none was asked for",
+        )));
+    }
     Ok(Begun {
         lease,
         framing: head.framing(Method::Post),
-        is_stream: head.is_event_stream && head.status < 300,
+        is_stream,
         keeps_alive: head.keep_alive,
     })
 }
