@@ -309,8 +309,8 @@ fn begun(
         )));
     }
     let is_stream = head.is_event_stream && head.status < 300;
-    // Streams pass without being inspected for now, so none may be slipped in where an answer was
-    // asked for that is.
+    // Streams pass without being inspected, so none may be slipped in where an answer was asked for
+    // that is.
     if is_stream && !transformed.governed.stream {
         return Err(Failure::Refused(upstream_refusal(
             transformed,

@@ -1,7 +1,7 @@
 //! A streamed answer: events pass as they come, without added buffering.
 //!
-//! [`Passage`] is the place where a stream is inspected; for now it lets every byte through, counts
-//! events, reads the token counts, and the record says that the stream was not inspected.
+//! Every byte goes through [`Passage`]. It changes nothing: it counts events, reads the token counts
+//! and commits to what passed, and the record says that the stream was not inspected.
 //! Backpressure: the next bytes are read from the upstream only once the client took the last.
 
 use super::{Begun, Failure, Outcome};
